@@ -1,0 +1,264 @@
+"""Where things live on this computer, and who may use them: paths, private directories, and one process per home.
+
+    data_home()/markets/NAME/charter.vendue  authority.pem
+                             governor/       key.pem  journal.db  highwater  lock
+                             peers/NAME/     key.pem  journal.db  highwater  lock
+
+It refuses to know what the files say: a path is all it gives.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import shlex
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from protocol.errors import BadConfig, HomeBusy, UsageError
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}\Z"
+"""What a market or a peer may be called: also a fit DNS label, and no path can be smuggled in."""
+SIBLINGS_MAX = 64
+"""How many homes of one stem `first_free` tries: more short-lived peers than that at once are a runaway script."""
+_PID_BYTES_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PeerHome:
+    """One peer's directory: its key, what it said and heard, and how far it had counted."""
+
+    path: Path
+
+    @property
+    def key(self) -> Path:
+        return self.path / "key.pem"
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.db"
+
+    @property
+    def highwater(self) -> Path:
+        return self.path / "highwater"
+
+    def make(self) -> PeerHome:
+        """Make the directory, for its owner alone, if it is not there."""
+        private_directory(self.path)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class MarketHome:
+    """One market's directory on this computer."""
+
+    path: Path
+
+    @property
+    def charter(self) -> Path:
+        return self.path / "charter.vendue"
+
+    @property
+    def authority(self) -> Path:
+        """The key that signs charters: only on the computer where the market was made."""
+        return self.path / "authority.pem"
+
+    @property
+    def governor(self) -> PeerHome:
+        return PeerHome(self.path / "governor")
+
+    @property
+    def peers(self) -> Path:
+        return self.path / "peers"
+
+    def peer(self, name: str) -> PeerHome:
+        return PeerHome(self.peers / checked_name(name))
+
+    def make(self) -> MarketHome:
+        """Make the directory, for its owner alone, if it is not there."""
+        private_directory(self.path)
+        return self
+
+
+def data_home(chosen: str | Path | None = None) -> Path:
+    """Give the directory that outlives a restart: `chosen`, $VENDUE_HOME, or the place that the XDG rules name."""
+    if chosen := chosen or os.environ.get("VENDUE_HOME"):
+        return _absolute(chosen)
+    return (_xdg("XDG_DATA_HOME") or _user_home() / ".local" / "share") / "vendue"
+
+
+def market_home(name: str, chosen: str | Path | None = None) -> MarketHome:
+    """Give the home of the market called `name`, which need not be there yet; `chosen` is a data home."""
+    return MarketHome(data_home(chosen) / "markets" / checked_name(name))
+
+
+def runtime_home(chosen: str | Path | None = None) -> Path:
+    """Make and give the directory where the peers of this user on this computer find each other.
+
+    $VENDUE_RUNTIME, or `run` in the data home that was chosen by hand (`chosen`, $VENDUE_HOME), or what the system
+    gives each user, or a directory in the shared place for temporary files, where anybody could have been first.
+    """
+    if given := os.environ.get("VENDUE_RUNTIME"):
+        return private_directory(_absolute(given), secret=True)
+    if chosen := chosen or os.environ.get("VENDUE_HOME"):
+        return private_directory(_absolute(chosen) / "run", secret=True)
+    if system := _xdg("XDG_RUNTIME_DIR"):
+        return private_directory(system / "vendue", secret=True)
+    return private_directory(Path(tempfile.gettempdir()) / f"vendue-{os.geteuid()}", secret=True)
+
+
+def config_home() -> Path:
+    """Give the directory of the user's own settings, by the XDG rules."""
+    return (_xdg("XDG_CONFIG_HOME") or _user_home() / ".config") / "vendue"
+
+
+def checked_name(name: str) -> str:
+    """Give `name` back if a market or a peer may be called so."""
+    if re.search(NAME_PATTERN, name):
+        return name
+    raise UsageError(
+        f"{name[:80]!r} is no name for a market or a peer.",
+        why="A name has 1 to 63 of a to z, 0 to 9 and -, and does not begin with -.",
+        do="Choose another name.",
+    )
+
+
+def private_directory(path: Path, *, secret: bool = False) -> Path:
+    """Make `path` and what is missing above it with mode 0700, and refuse one that others own or can write to.
+
+    A `secret` directory is also refused when others can read it.
+    """
+    try:
+        for missing in reversed([place for place in (path, *path.parents) if not place.exists()]):
+            missing.mkdir(mode=0o700, exist_ok=True)
+        link, real = path.lstat(), path.stat()
+    except OSError as error:
+        raise BadConfig(
+            f"The directory {path} cannot be made or read.",
+            why=f"The system says: {error.strerror}.",
+            do="Set VENDUE_HOME to a directory that you may write to.",
+        ) from None
+    if {link.st_uid, real.st_uid} != {os.geteuid()}:
+        raise BadConfig(
+            f"The directory {path} belongs to somebody else.",
+            why="Its owner could read or replace what is put there.",
+            do="Remove it, or set VENDUE_HOME (or VENDUE_RUNTIME) to a directory of your own.",
+        )
+    if stat.S_IMODE(real.st_mode) & (0o077 if secret else 0o022):
+        raise BadConfig(
+            f"The directory {path} is open to others (mode {stat.S_IMODE(real.st_mode):04o}).",
+            why="Others could replace what is put there.",
+            do=f"Run: chmod 700 {shlex.quote(str(path))}",
+        )
+    return path
+
+
+@contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Hold the home at `path` for this process alone; the system lets go of it however the process ends.
+
+    Raises HomeBusy, with the holder's process number, while another holds it. The file stays when the lock is given
+    back: to remove it would let two processes each lock a file that the other cannot see.
+    """
+    descriptor = _open_lock(path / "lock")
+    try:
+        _take(descriptor, path)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        try:
+            yield
+        finally:
+            os.ftruncate(descriptor, 0)
+            # A forked child may still have this descriptor open: closing alone would not give the lock back.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def first_free(parent: Path, stem: str) -> Iterator[PeerHome]:
+    """Take, and hold locked, the first home in `parent` that nobody runs on: `stem`, `stem-2`, `stem-3` and so on.
+
+    For the short-lived peers of the command line, which want an identity that lasts but must not wait for each other.
+    """
+    with ExitStack() as held:
+        yield _enter_first_free(held, parent, stem)
+
+
+def _enter_first_free(held: ExitStack, parent: Path, stem: str) -> PeerHome:
+    for number in range(1, SIBLINGS_MAX + 1):
+        home = PeerHome(parent / checked_name(stem if number == 1 else f"{stem}-{number}")).make()
+        try:
+            held.enter_context(lock(home.path))
+        except HomeBusy:
+            continue
+        return home
+    raise HomeBusy(
+        f"All {SIBLINGS_MAX} homes called {stem} in {parent} are in use.",
+        why="Each running peer holds one.",
+        do="Wait for some of them to end.",
+    )
+
+
+def _open_lock(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise BadConfig(
+            f"The lock {path} cannot be opened.",
+            why=f"The system says: {error.strerror}.",
+            do="Check that the directory is there and yours.",
+        ) from None
+
+
+def _take(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise BadConfig(
+                f"The home {path} cannot be locked.",
+                why=f"The system says: {error.strerror}.",
+                do="Set VENDUE_HOME to a directory on a local disk.",
+            ) from None
+        # The holder writes its number just after it has the lock, so for an instant there is none.
+        holder = os.pread(descriptor, _PID_BYTES_MAX, 0)
+        raise HomeBusy(
+            f"Another process{f' (pid {int(holder)})' if holder.isdigit() else ''} runs on the home {path}.",
+            why="Two processes on one home would say two different things under one key.",
+            do="Stop that process, or give this peer another name.",
+        ) from None
+
+
+def _absolute(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise _no_user_home() from None
+
+
+def _user_home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise _no_user_home() from None
+
+
+def _no_user_home() -> BadConfig:
+    return BadConfig(
+        "This user has no home directory.",
+        why="Neither HOME nor the system's list of users names one.",
+        do="Set VENDUE_HOME to a directory of your own.",
+    )
+
+
+def _xdg(variable: str) -> Path | None:
+    """Read a variable of the XDG base directory rules, which say that a relative path counts as none."""
+    value = os.environ.get(variable, "")
+    return Path(value) if os.path.isabs(value) else None

@@ -1,0 +1,203 @@
+"""Private keys on disk: made once, whole or not at all, and used only while nobody else can read them.
+
+A key file is PKCS#8 PEM without a password, mode 0600 from its first byte. What this module refuses to know: what a
+key is for. What it refuses to say: anything of a key but its public half.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import stat
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from peer.home import private_directory
+from protocol.errors import BadConfig, KeyExposed
+from protocol.keys import print_peer
+
+KEY_FILE_BYTES_MAX = 4096
+"""A PKCS#8 Ed25519 key is 119 bytes of PEM; more than this is some other file."""
+LEFTOVER_AGE_S = 60
+"""A half-made key file older than this was left by a process that was killed: making one takes milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDescription:
+    """What may be shown of a key file."""
+
+    peer: str
+    """The printed peer id."""
+    path: Path
+    mode: str
+    """In octal, as chmod takes it."""
+    created: str
+    """UTC, by the file's own date: a key file is written once."""
+
+
+def load_or_create(path: Path) -> Ed25519PrivateKey:
+    """Read the key at `path`, or make it: of many processes that try at once one makes it and all read the same."""
+    if not os.path.lexists(path):
+        with suppress(FileExistsError):
+            return _make(path)
+    return load(path)
+
+
+def create(path: Path) -> Ed25519PrivateKey:
+    """Make a new key at `path`, where there must be none: a key that is overwritten is lost for ever."""
+    try:
+        return _make(path)
+    except FileExistsError:
+        raise BadConfig(
+            f"There is already a file at {path}.",
+            why="A new key would destroy the old one, and with it that peer's identity.",
+            do="Use it, or move it away first.",
+        ) from None
+
+
+def load(path: Path) -> Ed25519PrivateKey:
+    """Read the key at `path`.
+
+    Raises KeyExposed when group or others can read the file, BadConfig when it is missing, another user's, reached
+    by another user's link, or not an Ed25519 private key in PEM.
+    """
+    return _read(path)[0]
+
+
+def describe(path: Path) -> KeyDescription:
+    """Say whose key is at `path`, and since when."""
+    private, status = _read(path)
+    created = datetime.fromtimestamp(int(status.st_mtime), UTC)
+    peer = print_peer(private.public_key().public_bytes_raw())
+    return KeyDescription(peer, path, f"{stat.S_IMODE(status.st_mode):04o}", created.isoformat())
+
+
+def _make(path: Path) -> Ed25519PrivateKey:
+    """Write a new key beside `path`, then link it there: the name appears with the whole file, or not at all.
+
+    Raises FileExistsError when `path` is taken. A link, unlike a renaming, never replaces what is there.
+    """
+    private_directory(path.parent)
+    _sweep(path)
+    private = Ed25519PrivateKey.generate()
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    try:
+        try:
+            _write_private(draft, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+            os.link(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+        _sync_directory(path.parent)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise BadConfig(
+            f"No key can be made at {path}.",
+            why=f"The system says: {error.strerror}.",
+            do="Check that the disk has room and that it can hold hard links.",
+        ) from None
+    return private
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(path: Path) -> None:
+    """Remove the drafts of processes that were killed, so that no forgotten private key lies about."""
+    for draft in path.parent.glob(f".{path.name}.*.new"):
+        with suppress(FileNotFoundError):
+            if time.time() - draft.lstat().st_mtime > LEFTOVER_AGE_S:
+                draft.unlink()
+
+
+def _read(path: Path) -> tuple[Ed25519PrivateKey, os.stat_result]:
+    try:
+        _refuse_foreign_link(path)
+        # Not blocking: somebody's pipe at this path must not hang the start.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            _refuse_unsafe(path, status)
+            content = file.read(KEY_FILE_BYTES_MAX + 1)
+    except FileNotFoundError:
+        raise BadConfig(
+            f"There is no key at {path}.",
+            why="It was never made here, or moved.",
+            do="Run: vendue init, or vendue join",
+        ) from None
+    except OSError as error:
+        raise BadConfig(
+            f"The key file {path} cannot be read.",
+            why=f"The system says: {error.strerror}.",
+            do="Check its owner and its mode, which should be yours and 0600.",
+        ) from None
+    return _parse(path, content), status
+
+
+def _refuse_foreign_link(path: Path) -> None:
+    link = path.lstat()
+    if stat.S_ISLNK(link.st_mode) and link.st_uid != os.geteuid():
+        raise BadConfig(
+            f"The key file {path} is another user's link.",
+            why="Its owner could put another key there at any time.",
+            do="Remove the link and put your own key file there.",
+        )
+
+
+def _refuse_unsafe(path: Path, status: os.stat_result) -> None:
+    """Check the file that was opened, not the name: nobody can swap it in between."""
+    if not stat.S_ISREG(status.st_mode):
+        raise BadConfig(
+            f"{path} is no file.", why="A key is read from an ordinary file only.", do="Put the key file there."
+        )
+    if status.st_uid != os.geteuid():
+        raise BadConfig(
+            f"The key file {path} belongs to another user.",
+            why="Its owner can read it, and could replace it.",
+            do=f"If it is yours, run: sudo chown {os.geteuid()} {shlex.quote(str(path))}",
+        )
+    if status.st_mode & 0o077:
+        raise KeyExposed(
+            f"The key file {path} is open to others (mode {stat.S_IMODE(status.st_mode):04o}).",
+            why="Who reads it can sign in this peer's name.",
+            do=f"Run: chmod 600 {shlex.quote(str(path))}, and make a new key if others may have read it.",
+        )
+
+
+def _parse(path: Path, content: bytes) -> Ed25519PrivateKey:
+    """Read PEM. Nothing of the library's own message is passed on: it may quote what it was given."""
+    with suppress(ValueError, TypeError, UnsupportedAlgorithm):
+        private = load_pem_private_key(content, password=None) if len(content) <= KEY_FILE_BYTES_MAX else None
+        if isinstance(private, Ed25519PrivateKey):
+            return private
+    raise BadConfig(
+        f"{path} is not a key that a peer can use.",
+        why="It must be an Ed25519 private key, PKCS#8 in PEM, without a password.",
+        do="Put the right file there, or move this one away to have a new key made.",
+    )
