@@ -1,0 +1,221 @@
+"""Bundles and evidence: what one turn says on one topic under one signature, and one statement cut out of it.
+
+What is signed is ``domain ‖ market ‖ root`` of the RFC 6962 tree whose leaves are the statements' ids; the root of one
+statement is its id. `open_bundle` checks cheapest first, in this order (SPEC section 4):
+
+    1  size                        the connection's fault
+    2  shape                       the connection's fault
+    3  market                      ignored: another market on the same wire
+    4  author admitted, not revoked  (the door)
+    5  not all ids seen before     ignored, but each repeat is a question
+    6  signature                   the connection's fault until here
+    7  strict decode               the author's fault from here on
+    8  envelope fits the bundle    the author's fault
+
+The fold is the next check, and belongs to `protocol.contract`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgpack
+
+from protocol import limits, merkle
+from protocol.codec import Malformed, decode, statement_id, unpack
+from protocol.errors import Blame, Ruling, Verdict
+from protocol.keys import Digest, PeerId, Sealer, Signature
+from protocol.statements import NO_MARKET, AnyStatement
+
+BUNDLE_TAG: Final = "vendue-bundle/1"
+EVIDENCE_TAG: Final = "vendue-evidence/1"
+DOMAIN: Final = b"vendue.bundle.v1\0"
+_SIGNATURE_LENGTH: Final = 64
+
+Door = Callable[[bytes, AnyStatement | None], str | None]
+"""Says why an author (and then its statement) may not come in, or None: certificates and revocations."""
+
+
+def open_door(author: bytes, statement: AnyStatement | None) -> str | None:
+    """The door of an open market, and of evidence from before: everybody comes in."""
+    return None
+
+
+class Bundle(NamedTuple):
+    """One author's statements under one signature, as received or as sealed."""
+
+    market: bytes
+    author: PeerId
+    signature: Signature
+    payloads: tuple[bytes, ...]
+    ids: tuple[Digest, ...]
+
+    def cut(self, index: int) -> bytes:
+        """The evidence of statement `index` (from 0): bytes that stand alone."""
+        return _pack_evidence(
+            self.market, self.author, self.signature, self.payloads[index], index, len(self.ids),
+            merkle.inclusion_path(self.ids, index),
+        )  # fmt: skip
+
+
+class Seal(NamedTuple):
+    """Where a statement came in: the bundle it can be cut from, or the evidence it was."""
+
+    source: Bundle | bytes
+    position: int
+
+    def evidence(self) -> bytes:
+        """The statement as evidence bytes."""
+        return self.source if isinstance(self.source, bytes) else self.source.cut(self.position)
+
+
+class Opened(NamedTuple):
+    """What came out of a frame: new statements, questions (ids heard before), and rulings on the rest."""
+
+    statements: list[AnyStatement]
+    repeated: list[Digest]
+    rulings: list[Ruling]
+
+
+def message_to_sign(market: bytes, root: bytes) -> bytes:
+    """The bytes under a bundle's signature; prefix-free from checkpoints and certificates by its domain."""
+    return DOMAIN + market + root
+
+
+def seal(statements: Sequence[AnyStatement], sealer: Sealer) -> bytes:
+    """Pack statements of one author and one market as a frame with one signature."""
+    if not 0 < len(statements) <= limits.BUNDLE_STATEMENTS_MAX:
+        raise ValueError(f"a bundle holds 1 to {limits.BUNDLE_STATEMENTS_MAX} statements, not {len(statements)}")
+    market = statements[0].market
+    root = merkle.root([statement.id for statement in statements])
+    signature = sealer.sign(message_to_sign(market, root))
+    frame: bytes = msgpack.packb((BUNDLE_TAG, market, sealer.peer, signature, [s.payload for s in statements]))
+    return frame
+
+
+def _reject(blame: Blame, reason: str) -> Ruling:
+    return Ruling(Verdict.REJECT, blame, reason)
+
+
+def _read_bundle(frame: bytes) -> Bundle:
+    if len(frame) > limits.BUNDLE_MAX:
+        raise Malformed("frame too long")
+    fields = unpack(frame, bytes_max=limits.STATEMENT_MAX, items_max=limits.BUNDLE_STATEMENTS_MAX)
+    match fields:
+        case [str(tag), bytes(market), bytes(author), bytes(signature), list(payloads)]:
+            fits = tag == BUNDLE_TAG and len(market) == 32 and len(author) == 32 and len(signature) == _SIGNATURE_LENGTH
+            if fits and payloads and all(type(payload) is bytes for payload in payloads):
+                ids = tuple([statement_id(payload) for payload in payloads])
+                return Bundle(market, PeerId(author), Signature(signature), tuple(payloads), ids)
+    raise Malformed("not a bundle")
+
+
+def open_bundle(
+    frame: bytes, *, market: bytes, sealer: Sealer, seen: Container[Digest] = frozenset(), door: Door = open_door
+) -> Opened:
+    """Check a frame and take its statements out; never raises, whatever the bytes are."""
+    try:
+        bundle = _read_bundle(frame)
+    except Malformed as error:
+        return Opened([], [], [_reject(Blame.CONNECTION, str(error))])
+    if bundle.market != market and bundle.market != NO_MARKET:
+        return Opened([], [], [Ruling(Verdict.IGNORE, Blame.NOBODY, "another market")])
+    if door(bundle.author, None) is not None:
+        return Opened([], [], [Ruling(Verdict.IGNORE, Blame.NOBODY, "author not admitted")])
+    new = [index for index, known in enumerate(bundle.ids) if known not in seen]
+    repeated = [known for known in bundle.ids if known in seen]
+    if not new:
+        return Opened([], repeated, [])
+    root = merkle.root(bundle.ids)
+    if not sealer.verify(bundle.author, message_to_sign(bundle.market, root), bundle.signature):
+        return Opened([], [], [_reject(Blame.CONNECTION, "bad signature")])
+    return _take_out(bundle, new, repeated, door)
+
+
+def _take_out(bundle: Bundle, new: list[int], repeated: list[Digest], door: Door) -> Opened:
+    statements: list[AnyStatement] = []
+    rulings: list[Ruling] = []
+    for index in new:
+        try:
+            statement = decode(bundle.payloads[index], Seal(bundle, index), bundle.ids[index])
+        except Malformed as error:
+            rulings.append(_reject(Blame.AUTHOR, str(error)))
+            continue
+        if statement.author != bundle.author or statement.market != bundle.market:
+            rulings.append(_reject(Blame.AUTHOR, "envelope does not fit the bundle"))
+        elif door(bundle.author, statement) is not None:
+            rulings.append(Ruling(Verdict.IGNORE, Blame.NOBODY, "author revoked"))
+        else:
+            statements.append(statement)
+    return Opened(statements, repeated, rulings)
+
+
+def _pack_evidence(
+    market: bytes, author: bytes, signature: bytes, payload: bytes, index: int, size: int, path: Sequence[bytes]
+) -> bytes:
+    evidence: bytes = msgpack.packb((EVIDENCE_TAG, market, author, signature, payload, index, size, list(path)))
+    return evidence
+
+
+def evidence_of(statement: AnyStatement, sealer: Sealer) -> bytes:
+    """Evidence of a statement held: cut from what it came in, or sealed anew when it is our own."""
+    if isinstance(statement.seal, Seal):
+        return statement.seal.evidence()
+    signature = sealer.sign(message_to_sign(statement.market, statement.id))
+    return _pack_evidence(statement.market, sealer.peer, signature, statement.payload, 0, 1, ())
+
+
+def _read_evidence(evidence: bytes) -> tuple[bytes, bytes, bytes, bytes, Digest, bytes]:
+    fields: Any = unpack(evidence, bytes_max=limits.STATEMENT_MAX, items_max=limits.PATH_MAX)
+    match fields:
+        case [
+            str(tag),
+            bytes(market),
+            bytes(author),
+            bytes(signature),
+            bytes(payload),
+            int(index),
+            int(size),
+            list(path),
+        ]:
+            if (
+                tag != EVIDENCE_TAG
+                or type(index) is bool
+                or type(size) is bool
+                or len(market) != 32
+                or len(author) != 32
+            ):
+                raise Malformed("not evidence")
+            known_id = statement_id(payload)
+            if not all(type(sibling) is bytes for sibling in path):
+                raise Malformed("not evidence")
+            root = merkle.root_from_inclusion(known_id, index, size, path)
+            if root is None or size > limits.BUNDLE_STATEMENTS_MAX:
+                raise Malformed("path does not fit")
+            return market, author, signature, payload, known_id, root
+    raise Malformed("not evidence")
+
+
+def open_evidence(evidence: bytes, *, market: bytes, sealer: Sealer, seen: Container[Digest] = frozenset()) -> Opened:
+    """Check one piece of evidence and take its statement out; never raises, whatever the bytes are.
+
+    The door does not apply: what was said while its author was a member stands.
+    """
+    try:
+        said_in, author, signature, payload, known_id, root = _read_evidence(evidence)
+    except Malformed as error:
+        return Opened([], [], [_reject(Blame.CONNECTION, str(error))])
+    if said_in not in (market, NO_MARKET):
+        return Opened([], [], [Ruling(Verdict.IGNORE, Blame.NOBODY, "another market")])
+    if known_id in seen:
+        return Opened([], [known_id], [])
+    if not sealer.verify(author, message_to_sign(said_in, root), signature):
+        return Opened([], [], [_reject(Blame.CONNECTION, "bad signature")])
+    try:
+        statement = decode(payload, Seal(evidence, 0), known_id)
+    except Malformed as error:
+        return Opened([], [], [_reject(Blame.AUTHOR, str(error))])
+    if statement.author != author or statement.market != said_in:
+        return Opened([], [], [_reject(Blame.AUTHOR, "envelope does not fit the bundle")])
+    return Opened([statement], [], [])

@@ -1,0 +1,93 @@
+"""The market's constitution: quorum, gates, and where the market's id comes from.
+
+A gate is a pure function of announcement and charter, so that every peer computes the same oversight (SPEC section 7).
+Certificates and revocations bind at the door, for new statements, and never in the fold.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from protocol.keys import Digest
+from protocol.statements import (
+    NO_MARKET,
+    Announcement,
+    AnyStatement,
+    Charter,
+    EffectClass,
+    Standing,
+    Statement,
+)
+
+EFFECT_ORDER = {EffectClass.PURE: 0, EffectClass.REVERSIBLE: 1, EffectClass.IRREVERSIBLE: 2}
+"""A child's effect class lies within its parent's when its number is not larger."""
+
+
+def fault_of_charter(charter: Charter) -> str | None:
+    """Say which quorum inequality a charter breaks, or None. With n governors, f of them lying:
+    p + v > n + f, 2p > n + f, p ≤ n − f, v ≤ n − f.
+    """
+    n, f = len(charter.governors), charter.liars_max
+    p, v = charter.permits_needed, charter.vetoes_needed
+    if n == 0:
+        return "a market without governors has no quorum" if (p, v, f) != (0, 0, 0) else None
+    if len({seat.governor for seat in charter.governors}) != n:
+        return "a governor has two seats"
+    if p + v <= n + f:
+        return f"p + v = {p + v} must exceed n + f = {n + f}: or a permit and a veto quorum could both exist"
+    if 2 * p <= n + f:
+        return f"2p = {2 * p} must exceed n + f = {n + f}: or two settlements could both be permitted"
+    if max(p, v) > n - f:
+        return f"p and v must not exceed n - f = {n - f}: or liars could block by silence"
+    return None
+
+
+def market_of(first: Statement[Charter]) -> Digest:
+    """The market id: the id of the charter's first version. Raises ValueError for any other statement."""
+    if first.body.version != 1 or first.market != NO_MARKET or first.about is not None:
+        raise ValueError("the market id is the id of the charter's first version")
+    return first.id
+
+
+class Gate(NamedTuple):
+    """The oversight that one task needs."""
+
+    go: bool
+    """The contractor starts only with the manager's first Renewal in hand (tasks with effects)."""
+    permit: bool
+    """... and only with a permit quorum on the award."""
+    final: bool
+    """Consumers wait for `FINAL`, and the price is due only then."""
+    refused: bool
+    """Such a task may not be announced here at all."""
+
+
+def gate_of(announcement: Announcement, charter: Charter) -> Gate:
+    """The gate of a task, the same at every peer."""
+    governed = bool(charter.governors)
+    match announcement.effect:
+        case EffectClass.PURE:
+            return Gate(go=False, permit=False, final=False, refused=False)
+        case EffectClass.REVERSIBLE:
+            permit = governed and any(
+                rule.skill in ("", announcement.skill) and announcement.budget >= rule.price_min
+                for rule in charter.oversight
+            )
+            return Gate(go=True, permit=permit, final=governed, refused=False)
+        case EffectClass.IRREVERSIBLE:
+            return Gate(go=True, permit=governed, final=governed, refused=not governed)
+
+
+def has_seat(charter: Charter, statement: AnyStatement) -> bool:
+    """Tell whether a vote comes from a governor's key *and* feed."""
+    return any(seat.governor == statement.author and seat.feed == statement.feed for seat in charter.governors)
+
+
+def standing_covers(standing: Standing, manager: bytes, announcement: Announcement, price: int, number: int) -> bool:
+    """Tell whether use `number` of a standing permit covers an award at `price` (minor units)."""
+    return (
+        standing.manager == manager
+        and standing.skill == announcement.skill
+        and price <= standing.price_max
+        and number <= standing.uses
+    )

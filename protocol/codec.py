@@ -1,0 +1,116 @@
+"""Strict, bounded MessagePack: statements to bytes and back, and the id that both sides agree on.
+
+Decoding accepts less than MessagePack allows: nil, booleans, integers, UTF-8 strings, byte strings and arrays, with no
+floats, maps or extension types, and nothing behind the end (SPEC section 2). Integers need not be minimal: nothing
+is ever encoded again, so the id is that of the bytes received.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final, TypeVar
+
+import msgpack
+import msgspec
+
+from protocol import limits
+from protocol.keys import Digest
+from protocol.statements import KINDS, TAG_OF, AnyStatement, Body, Statement
+
+PAYLOAD_TYPE: Final = b"application/vnd.vendue.statement.v1+msgpack"
+_LEAF_AND_TYPE: Final = b"\0DSSEv1 %d %s " % (len(PAYLOAD_TYPE), PAYLOAD_TYPE)
+_STATEMENT_FIELDS: Final = 9
+_TYPES: Final[dict[str, Any]] = {tag: Statement[kind.body] for tag, kind in KINDS.items()}  # type: ignore[name-defined]
+
+B = TypeVar("B", bound=Body)
+
+
+class Malformed(ValueError):
+    """Bytes that are no statement, bundle or evidence; the message is a short phrase without foreign data."""
+
+
+def unpack(raw: bytes, *, bytes_max: int, items_max: int) -> Any:
+    """Decode one MessagePack value of arrays and scalars. Raises Malformed."""
+    try:
+        return msgpack.unpackb(
+            raw,
+            max_bin_len=bytes_max,
+            max_str_len=bytes_max,
+            max_array_len=items_max,
+            max_map_len=0,
+            max_ext_len=0,
+            ext_hook=_refuse_extension,
+        )
+    except RecursionError:
+        raise Malformed("nested too deep") from None
+    except msgpack.ExtraData:
+        raise Malformed("bytes behind the end") from None
+    except msgpack.StackError:
+        raise Malformed("nested too deep") from None
+    except (ValueError, TypeError, OverflowError, msgpack.UnpackException) as error:
+        raise Malformed(_phrase(error)) from None
+
+
+def _refuse_extension(code: int, data: bytes) -> Any:
+    raise ValueError("extension type")
+
+
+def _phrase(error: BaseException) -> str:
+    """One of a few fixed phrases: an error's own text may quote what a stranger sent."""
+    text = str(error)
+    for sign, phrase in _PHRASES:
+        if sign in text:
+            return phrase
+    return "not one MessagePack value"
+
+
+_PHRASES: Final = (
+    ("max_map_len", "map"),
+    ("max_ext_len", "extension type"),
+    ("extension type", "extension type"),
+    ("max_", "too long"),
+    ("utf-8", "string is not UTF-8"),
+    ("incomplete", "truncated"),
+)
+
+
+def statement_id(payload: bytes) -> Digest:
+    """SHA-256(0x00 ‖ DSSE pre-authentication encoding of `payload`): 32 bytes, the RFC 6962 leaf hash."""
+    return Digest(hashlib.sha256(b"%b%d %b" % (_LEAF_AND_TYPE, len(payload), payload)).digest())
+
+
+def decode(payload: bytes, seal: object = None, known_id: Digest | None = None) -> AnyStatement:
+    """Read one statement. Raises Malformed with the rule that it breaks."""
+    if len(payload) > limits.STATEMENT_MAX:
+        raise Malformed("statement too long")
+    fields = unpack(payload, bytes_max=limits.INLINE_MAX, items_max=limits.REVOCATIONS_MAX)
+    if type(fields) is not list or len(fields) != _STATEMENT_FIELDS:
+        raise Malformed("not an array of nine fields")
+    kind = fields[0]
+    statement_type = _TYPES.get(kind) if type(kind) is str else None
+    if statement_type is None:
+        raise Malformed("unknown kind")
+    fields += (payload, known_id or statement_id(payload), seal)
+    try:
+        statement: AnyStatement = msgspec.convert(fields, statement_type)
+    except (msgspec.ValidationError, RecursionError, OverflowError):
+        raise Malformed(f"fields do not fit {kind}") from None
+    return statement
+
+
+def encode(
+    body: B,
+    *,
+    market: bytes,
+    author: bytes,
+    feed: bytes,
+    seq: int,
+    prev: bytes | None,
+    made_ms: int,
+    about: bytes | None,
+) -> Statement[B]:
+    """Make a statement of our own: its payload is fixed here, once."""
+    kind = TAG_OF[type(body)]
+    fields = msgspec.to_builtins(body, builtin_types=(bytes,))
+    payload = msgpack.packb((kind, market, author, feed, seq, prev, made_ms, about, fields))
+    return Statement(kind, market, author, feed, seq, prev, made_ms, about, body, payload, statement_id(payload))

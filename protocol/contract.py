@@ -1,0 +1,473 @@
+"""The contract: states, the one table that moves them, and the fold from a set of statements to a reading.
+
+The fold is a function of the *set* of statements held (SPEC section 6): it looks at no arrival order and no clock, and
+learning more never takes anything back. It does not know which role we play. The manager's statements in the
+announcement's feed form a chain by `prev`; only the chain, the votes and a proof of fault move the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from protocol import limits
+from protocol.charter import Gate, gate_of, has_seat, standing_covers
+from protocol.keys import Digest
+from protocol.statements import (
+    CHAIN_KINDS,
+    Acceptance,
+    Announcement,
+    AnyStatement,
+    Award,
+    AwardRule,
+    Bid,
+    Body,
+    Cancel,
+    CancelReason,
+    Charter,
+    Decline,
+    EffectClass,
+    Failure,
+    Permit,
+    Progress,
+    Recall,
+    RecallReason,
+    Refusal,
+    Renewal,
+    Result,
+    Settlement,
+    Statement,
+    Veto,
+    VetoScope,
+)
+
+
+class State(StrEnum):
+    """What the chain and the votes say."""
+
+    OPEN = "open"
+    """The task is announced; bids are welcome."""
+    AWARDED = "awarded"
+    """One bidder has the task, for one epoch."""
+    CANCELLED = "cancelled"
+    """The task is over without a result."""
+    SETTLED = "settled"
+    """The manager accepted the result; in a governed market this is provisional."""
+    VOID = "void"
+    """The manager broke the rules: a forked chain or an illegal step."""
+    FINAL = "final"
+    """A permit quorum ratified the settlement."""
+    VETOED = "vetoed"
+    """A veto quorum stopped the task, or an epoch that was settled nonetheless."""
+
+
+class Phase(StrEnum):
+    """What the contractor of the open epoch has said."""
+
+    NONE = "none"
+    """There is no open epoch."""
+    OFFERED = "offered"
+    """The winner has not answered."""
+    ACCEPTED = "accepted"
+    """The contractor has confirmed, and waits for the go."""
+    WORKING = "working"
+    """The contractor works: a pure task since its acceptance, a task with effects since the go."""
+    DECLINED = "declined"
+    """The winner cannot."""
+    FAILED = "failed"
+    """The contractor has failed."""
+    DELIVERED = "delivered"
+    """The contractor has said a result."""
+
+
+TRANSITIONS: Final[Mapping[tuple[State, type[Body]], State]] = {
+    (State.OPEN, Award): State.AWARDED,
+    (State.OPEN, Cancel): State.CANCELLED,
+    (State.AWARDED, Renewal): State.AWARDED,
+    (State.AWARDED, Recall): State.OPEN,
+    (State.AWARDED, Settlement): State.SETTLED,
+    (State.AWARDED, Cancel): State.CANCELLED,
+}
+"""The chain's steps. What is not here is illegal."""
+
+END_RANK: Final[Mapping[State, int]] = {
+    State.OPEN: 0, State.AWARDED: 0, State.CANCELLED: 2, State.SETTLED: 2, State.VOID: 3, State.FINAL: 4, State.VETOED: 5,
+}  # fmt: skip
+"""At the chain's end the state moves only up; an orphaned cancellation has rank 1."""
+
+PHASE_RANK: Final[Mapping[Phase, int]] = {phase: rank for rank, phase in enumerate(Phase)}
+
+_RECALL_CITES: Final[Mapping[RecallReason, type[Body]]] = {
+    RecallReason.DECLINED: Decline,
+    RecallReason.FAILED: Failure,
+    RecallReason.STOPPED: Failure,
+    RecallReason.FAILED_CHECK: Result,
+}
+
+
+class Reading(NamedTuple):
+    """What a set of statements says about one contract."""
+
+    state: State
+    phase: Phase
+    epoch: int
+    """Awards so far."""
+    award: Statement[Award] | None
+    """The open award; at the end, the one that the end is about."""
+    go: bool
+    """The open epoch has had its go."""
+    answer: AnyStatement | None
+    """The contractor's statement that makes the phase."""
+    steps: tuple[AnyStatement, ...]
+    """The chain, announcement first, up to its end or to the fault."""
+    end: AnyStatement | None
+    """The settlement or the cancellation."""
+    orphaned: bool
+    fault: str | None
+    """Why the contract is void."""
+    missing: frozenset[Digest]
+    """Ids the chain cites and nobody here holds: to be fetched."""
+    permitted: bool
+    """The open award has its permit quorum."""
+    epoch_vetoed: bool
+    """The open award has a veto quorum."""
+    task_vetoed: bool
+    compromised: bool
+    """Both a permit and a veto quorum exist: more governors lied than the charter allows for."""
+
+    @property
+    def tip(self) -> AnyStatement:
+        return self.steps[-1]
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        """Never smaller once more is known: what the end is worth, then the chain's length, then the phase."""
+        end = 1 if self.orphaned and self.state is State.CANCELLED else END_RANK[self.state]
+        return (end, 0, 0) if end else (0, len(self.steps), PHASE_RANK[self.phase])
+
+
+class _Position(NamedTuple):
+    """Where one path through the chain stands."""
+
+    state: State
+    steps: tuple[AnyStatement, ...]
+    epoch: int
+    award: Statement[Award] | None
+    winners: tuple[bytes, ...]
+    renewed: bool
+
+
+class Contract:
+    """All statements held under one announcement, and their reading.
+
+    `learn` may be called in any order and any number of times. `reading` is computed when it is asked for.
+    """
+
+    __slots__ = (
+        "_children", "_orphans", "_reading", "announcement", "answers", "bids", "charter", "gate", "held", "id", "votes",
+    )  # fmt: skip
+
+    def __init__(self, announcement: Statement[Announcement], charter: Charter) -> None:
+        self.announcement = announcement
+        self.id = announcement.id
+        self.charter = charter
+        self.gate: Gate = gate_of(announcement.body, charter)
+        self.held: dict[Digest, AnyStatement] = {announcement.id: announcement}
+        self.bids: list[Statement[Bid]] = []
+        self.answers: dict[bytes, list[AnyStatement]] = {}
+        self.votes: list[Statement[Permit] | Statement[Veto]] = []
+        self._children: dict[bytes, list[AnyStatement]] = {}
+        self._orphans: list[AnyStatement] = []
+        self._reading: Reading | None = None
+
+    @property
+    def manager(self) -> bytes:
+        return self.announcement.author
+
+    def learn(self, statement: AnyStatement) -> bool:
+        """Take one more statement into the set; False when it is held already, or the contract is full."""
+        if statement.id in self.held or len(self.held) >= limits.CONTRACT_STATEMENTS_MAX:
+            return False
+        body = type(statement.body)
+        if body is Bid:
+            return self._learn_bid(statement)
+        self.held[statement.id] = statement
+        self._reading = None
+        if body in CHAIN_KINDS:
+            self._learn_step(statement)
+        elif body in (Permit, Veto):
+            if has_seat(self.charter, statement) and statement.author != self.manager:
+                self.votes.append(statement)  # type: ignore[arg-type]
+        elif body is not Refusal and statement.about is not None:
+            self.answers.setdefault(statement.about, []).append(statement)
+        return True
+
+    def _learn_bid(self, bid: AnyStatement) -> bool:
+        """Bids are many and move nothing, unless the chain waits for this one: then no bound keeps it out."""
+        awaited = self._reading is not None and bid.id in self._reading.missing
+        if len(self.bids) >= limits.BIDS_MAX and not awaited:
+            return False
+        self.bids.append(bid)  # type: ignore[arg-type]
+        self.held[bid.id] = bid
+        if awaited:
+            self._reading = None
+        return True
+
+    def _learn_step(self, step: AnyStatement) -> None:
+        if step.author != self.manager:
+            return
+        if step.feed == self.announcement.feed:
+            if step.prev is not None:
+                self._children.setdefault(step.prev, []).append(step)
+        elif isinstance(step.body, Cancel) and step.body.reason is CancelReason.ORPHANED and step.about == self.id:
+            self._orphans.append(step)
+
+    @property
+    def reading(self) -> Reading:
+        if self._reading is None:
+            self._reading = self._fold()
+        return self._reading
+
+    # The fold
+
+    def _fold(self) -> Reading:
+        position, fault, missing, settled = self._walk()
+        award, state = position.award, position.state
+        end = position.steps[-1] if state in (State.SETTLED, State.CANCELLED) else None
+        orphaned = False
+        if end is None and self._orphans:
+            state, end, orphaned = State.CANCELLED, min(self._orphans, key=lambda orphan: orphan.id), True
+        if fault is not None:
+            state = State.VOID
+        final = any(self._permits(settlement.id, of) for settlement, of in settled)
+        task_vetoed = self._vetoes(None)
+        vetoed = task_vetoed or any(self._vetoes(of) for _, of in settled)
+        if final:
+            state = State.FINAL
+        if vetoed:
+            state = State.VETOED
+        phase, answer = self._phase(position) if state is State.AWARDED else (Phase.NONE, None)
+        effects = self.announcement.body.effect is not EffectClass.PURE
+        return Reading(
+            state=state, phase=phase, epoch=position.epoch, award=award, go=effects and position.renewed, answer=answer,
+            steps=position.steps, end=end, orphaned=orphaned, fault=fault, missing=frozenset(missing),
+            permitted=award is not None and self._permits(award.id, award),
+            epoch_vetoed=award is not None and self._vetoes(award), task_vetoed=task_vetoed,
+            compromised=final and vetoed,
+        )  # fmt: skip
+
+    def _walk(self) -> tuple[_Position, str | None, list[Digest], list[tuple[AnyStatement, Statement[Award]]]]:
+        """Follow the chain; behind a fork follow every branch, for a settlement there may still be ratified."""
+        start = _Position(State.OPEN, (self.announcement,), 0, None, (), False)
+        main, fault, missing = start, None, list[Digest]()
+        settled: list[tuple[AnyStatement, Statement[Award]]] = []
+        paths = [start]
+        while paths:
+            here = paths.pop()
+            steps = self._children.get(here.steps[-1].id, ())
+            if len(steps) > 1 and fault is None:
+                fault = "forked chain"
+            for step in steps:
+                there = _advance(here, step, self)
+                if isinstance(there, _Position):
+                    paths.append(there)
+                    if there.state is State.SETTLED and there.award is not None:
+                        settled.append((step, there.award))
+                    if fault is None:
+                        main = there
+                elif isinstance(there, str):
+                    fault = fault or there
+                else:
+                    missing.append(there.id)
+        return main, fault, missing, settled
+
+    def _phase(self, position: _Position) -> tuple[Phase, AnyStatement | None]:
+        award = position.award
+        assert award is not None
+        said: dict[type[Body], AnyStatement] = {}
+        for answer in self.answers.get(award.id, ()):
+            if answer.author == award.body.winner:
+                body = type(answer.body)
+                if body not in said or answer.id < said[body].id:
+                    said[body] = answer
+        for body, phase in ((Result, Phase.DELIVERED), (Failure, Phase.FAILED), (Decline, Phase.DECLINED)):
+            if body in said:
+                return phase, said[body]
+        accepted = said.get(Acceptance) or said.get(Progress)
+        if accepted is None:
+            return Phase.OFFERED, None
+        working = position.renewed or self.announcement.body.effect is EffectClass.PURE
+        return (Phase.WORKING if working else Phase.ACCEPTED), accepted
+
+    # Votes: each governor counts once toward each quorum; contradictory votes all count, none is subtracted.
+
+    def _permits(self, about: Digest, award: Statement[Award]) -> bool:
+        needed = self.charter.permits_needed
+        if not needed:
+            return False
+        winner = award.body.winner
+        governors = {
+            vote.author
+            for vote in self.votes
+            if vote.about == about and vote.author != winner and isinstance(vote.body, Permit)
+        }
+        if about == award.id and (governor := self._standing(award)) is not None:
+            governors.add(governor)
+        return len(governors) >= needed
+
+    def _standing(self, award: Statement[Award]) -> bytes | None:
+        """The governor whose standing permit covers this award, if that permit is held."""
+        use = award.body.standing
+        permit = self.held.get(Digest(use.permit)) if use is not None else None
+        if use is None or permit is None or not isinstance(permit.body, Permit) or permit.body.standing is None:
+            return None
+        covers = standing_covers(
+            permit.body.standing, self.manager, self.announcement.body, award.body.price, use.number
+        )
+        return permit.author if covers and has_seat(self.charter, permit) else None
+
+    def _vetoes(self, award: Statement[Award] | None) -> bool:
+        """Tell whether a veto quorum stands against an epoch, or (None) against the whole task.
+
+        A veto of the task counts against each of its epochs too.
+        """
+        needed = self.charter.vetoes_needed
+        if not needed or not self.votes:
+            return False
+        governors = set()
+        for vote in self.votes:
+            if not isinstance(vote.body, Veto):
+                continue
+            against_task = vote.body.scope is VetoScope.TASK
+            if award is None:
+                counts = against_task
+            else:
+                of = vote.about if vote.about == award.id else self._award_of_settlement(vote.about)
+                counts = (against_task or of == award.id) and vote.author != award.body.winner
+            if counts:
+                governors.add(vote.author)
+        return len(governors) >= needed
+
+    def _award_of_settlement(self, about: bytes | None) -> bytes | None:
+        settlement = self.held.get(Digest(about)) if about is not None else None
+        if settlement is None or not isinstance(settlement.body, Settlement) or settlement.about is None:
+            return None
+        result = self.held.get(Digest(settlement.about))
+        return result.about if result is not None else None
+
+
+class _Missing(NamedTuple):
+    id: Digest
+
+
+def fold(announcement: Statement[Announcement], statements: Iterable[AnyStatement], charter: Charter) -> Reading:
+    """The reading of a set of statements under one announcement."""
+    contract = Contract(announcement, charter)
+    for statement in statements:
+        contract.learn(statement)
+    return contract.reading
+
+
+def _advance(here: _Position, step: AnyStatement, contract: Contract) -> _Position | _Missing | str:
+    """One step along the chain: where it leads, what it waits for, or the rule that it breaks."""
+    to = TRANSITIONS.get((here.state, type(step.body)))
+    if to is None:
+        return f"{type(step.body).__name__} in state {here.state}"
+    if step.seq <= here.steps[-1].seq:
+        return "seq runs backwards"
+    fault = _JUDGES[type(step.body)](here, step, contract)
+    if fault is not None:
+        return fault
+    steps = (*here.steps, step)
+    if isinstance(step.body, Award):
+        winners = (*here.winners, step.body.winner)
+        return _Position(to, steps, here.epoch + 1, step, winners, False)  # type: ignore[arg-type]
+    if to is State.OPEN:
+        return here._replace(state=to, steps=steps, award=None, renewed=False)
+    return here._replace(state=to, steps=steps, renewed=here.renewed or isinstance(step.body, Renewal))
+
+
+_Fault = _Missing | str | None
+Judge = Callable[[_Position, Any, Contract], _Fault]
+
+
+def _judge_award(here: _Position, step: Statement[Award], contract: Contract) -> _Fault:
+    body, announced = step.body, contract.announcement.body
+    if step.about != contract.id:
+        return "award of another task"
+    if body.epoch != here.epoch + 1:
+        return "award's epoch does not count on"
+    if body.epoch > announced.attempts:
+        return "more awards than attempts"
+    if body.winner in here.winners:
+        return "a peer wins twice"
+    if body.price > announced.budget:
+        return "price above the budget"
+    if body.bid not in body.considered:
+        return "winning bid was not considered"
+    bid = contract.held.get(Digest(body.bid))
+    if bid is None:
+        return _Missing(Digest(body.bid))
+    if not isinstance(bid.body, Bid) or bid.about != contract.id or bid.author != body.winner:
+        return "award contradicts the cited bid"
+    second_price = announced.award_rule is AwardRule.SECOND_PRICE
+    if body.price < bid.body.price or (body.price != bid.body.price and not second_price):
+        return "price contradicts the cited bid"
+    return None
+
+
+def _judge_answer(here: _Position, cited: bytes | None, contract: Contract, *kinds: type[Body]) -> _Fault:
+    """Check that a cited answer is the contractor's, about this award, and of a fitting kind."""
+    if cited is None:
+        return None
+    assert here.award is not None
+    answer = contract.held.get(Digest(cited))
+    if answer is None:
+        return _Missing(Digest(cited))
+    if answer.author != here.award.body.winner or answer.about != here.award.id or not isinstance(answer.body, kinds):
+        return "step contradicts the cited answer"
+    return None
+
+
+def _judge_renewal(here: _Position, step: Statement[Renewal], contract: Contract) -> _Fault:
+    if step.about is None:
+        return "renewal of nothing"
+    return _judge_answer(here, step.about, contract, Acceptance, Progress)
+
+
+def _judge_recall(here: _Position, step: Statement[Recall], contract: Contract) -> _Fault:
+    assert here.award is not None
+    if step.about != here.award.id:
+        return "recall of another award"
+    cites = _RECALL_CITES.get(step.body.reason)
+    if cites is None:
+        return "recall cites what it does not end on" if step.body.answer is not None else None
+    if step.body.answer is None:
+        return "recall without the answer that it ends on"
+    return _judge_answer(here, step.body.answer, contract, cites)
+
+
+def _judge_settlement(here: _Position, step: Statement[Settlement], contract: Contract) -> _Fault:
+    if step.about is None:
+        return "settlement of nothing"
+    return _judge_answer(here, step.about, contract, Result)
+
+
+def _judge_cancel(here: _Position, step: Statement[Cancel], contract: Contract) -> _Fault:
+    if step.about != contract.id:
+        return "cancel of another task"
+    if step.body.reason is CancelReason.ORPHANED:
+        return "orphaned in the announcement's own feed"
+    if step.body.answer is not None and here.award is None:
+        return "cancel cites what it does not end on"
+    return _judge_answer(here, step.body.answer, contract, Decline, Failure, Result)
+
+
+_JUDGES: Final[Mapping[type[Body], Judge]] = {
+    Award: _judge_award,
+    Renewal: _judge_renewal,
+    Recall: _judge_recall,
+    Settlement: _judge_settlement,
+    Cancel: _judge_cancel,
+}
