@@ -26,7 +26,7 @@ from protocol import limits, merkle
 from protocol.codec import Malformed, decode, statement_id, unpack
 from protocol.errors import Blame, Ruling, Verdict
 from protocol.keys import Digest, PeerId, Sealer, Signature
-from protocol.statements import NO_MARKET, AnyStatement
+from protocol.statements import NO_MARKET, AnyStatement, Charter
 
 BUNDLE_TAG: Final = "vendue-bundle/1"
 EVIDENCE_TAG: Final = "vendue-evidence/1"
@@ -133,6 +133,13 @@ def open_bundle(
     return _take_out(bundle, new, repeated, door)
 
 
+def _fits(statement: AnyStatement, market: bytes, author: bytes) -> bool:
+    """Tell whether the envelope is the bundle's; said in no market is only the first version of a charter."""
+    if market == NO_MARKET and not (isinstance(statement.body, Charter) and statement.body.version == 1):
+        return False
+    return statement.author == author and statement.market == market
+
+
 def _take_out(bundle: Bundle, new: list[int], repeated: list[Digest], door: Door) -> Opened:
     statements: list[AnyStatement] = []
     rulings: list[Ruling] = []
@@ -142,7 +149,7 @@ def _take_out(bundle: Bundle, new: list[int], repeated: list[Digest], door: Door
         except Malformed as error:
             rulings.append(_reject(Blame.AUTHOR, str(error)))
             continue
-        if statement.author != bundle.author or statement.market != bundle.market:
+        if not _fits(statement, bundle.market, bundle.author):
             rulings.append(_reject(Blame.AUTHOR, "envelope does not fit the bundle"))
         elif door(bundle.author, statement) is not None:
             rulings.append(Ruling(Verdict.IGNORE, Blame.NOBODY, "author revoked"))
@@ -216,6 +223,6 @@ def open_evidence(evidence: bytes, *, market: bytes, sealer: Sealer, seen: Conta
         statement = decode(payload, Seal(evidence, 0), known_id)
     except Malformed as error:
         return Opened([], [], [_reject(Blame.AUTHOR, str(error))])
-    if statement.author != author or statement.market != said_in:
+    if not _fits(statement, said_in, author):
         return Opened([], [], [_reject(Blame.AUTHOR, "envelope does not fit the bundle")])
     return Opened([statement], [], [])

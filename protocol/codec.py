@@ -92,7 +92,8 @@ def decode(payload: bytes, seal: object = None, known_id: Digest | None = None) 
         raise Malformed("unknown kind")
     fields += (payload, known_id or statement_id(payload), seal)
     try:
-        statement: AnyStatement = msgspec.convert(fields, statement_type)
+        # With bytes named as a type of the input, a string is never taken for the base64 of a byte string.
+        statement: AnyStatement = msgspec.convert(fields, statement_type, builtin_types=(bytes,))
     except (msgspec.ValidationError, RecursionError, OverflowError):
         raise Malformed(f"fields do not fit {kind}") from None
     return statement

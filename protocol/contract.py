@@ -205,12 +205,11 @@ class Contract:
 
     def _learn_bid(self, bid: AnyStatement) -> bool:
         """Bids are many and move nothing, unless the chain waits for this one: then no bound keeps it out."""
-        awaited = self._reading is not None and bid.id in self._reading.missing
-        if len(self.bids) >= limits.BIDS_MAX and not awaited:
+        if len(self.bids) >= limits.BIDS_MAX and bid.id not in self.reading.missing:
             return False
         self.bids.append(bid)  # type: ignore[arg-type]
         self.held[bid.id] = bid
-        if awaited:
+        if self._reading is not None and bid.id in self._reading.missing:
             self._reading = None
         return True
 
@@ -222,6 +221,10 @@ class Contract:
                 self._children.setdefault(step.prev, []).append(step)
         elif isinstance(step.body, Cancel) and step.body.reason is CancelReason.ORPHANED and step.about == self.id:
             self._orphans.append(step)
+
+    def said_after(self, prev: bytes) -> list[AnyStatement]:
+        """The steps held that name this predecessor: more than one is a fork."""
+        return self._children.get(prev, [])
 
     @property
     def reading(self) -> Reading:
@@ -325,7 +328,8 @@ class Contract:
         covers = standing_covers(
             permit.body.standing, self.manager, self.announcement.body, award.body.price, use.number
         )
-        return permit.author if covers and has_seat(self.charter, permit) else None
+        own = permit.author in (self.manager, award.body.winner)  # nobody permits a contract of its own
+        return permit.author if covers and not own and has_seat(self.charter, permit) else None
 
     def _vetoes(self, award: Statement[Award] | None) -> bool:
         """Tell whether a veto quorum stands against an epoch, or (None) against the whole task.
@@ -354,7 +358,7 @@ class Contract:
         if settlement is None or not isinstance(settlement.body, Settlement) or settlement.about is None:
             return None
         result = self.held.get(Digest(settlement.about))
-        return result.about if result is not None else None
+        return result.about if result is not None and isinstance(result.body, Result) else None
 
 
 class _Missing(NamedTuple):

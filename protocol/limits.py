@@ -39,7 +39,9 @@ SEEN_MAX: Final = 65_536  # ids remembered for "seen before": some minutes of a 
 WAITING_MAX: Final = 2_048  # statements that wait for an unknown one, over all authors
 WAITING_PER_AUTHOR_MAX: Final = 256  # ... of one author: nobody fills the room alone
 WAITING_MS: Final = 60_000  # what never came by then is not coming; its author will say it again
-CONTRACT_STATEMENTS_MAX: Final = 2_048  # statements held in one contract, votes and late bids included
+CONTRACT_STATEMENTS_MAX: Final = (
+    8_192  # statements held in one contract: hours of progress and renewals at a short lease
+)
 BIDS_MAX: Final = 256  # bids held per contract: as many as an award can list
 ENDED_KEPT: Final = 2_048  # ended contracts kept in memory for those who ask again; the journal has the rest
 FEED_WINDOW: Final = 4_096  # seqs remembered per feed, to notice a fork

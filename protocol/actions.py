@@ -1,0 +1,96 @@
+"""What a node asks of its shell, in the order in which it is to be done. Every promise goes through `Say`."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from protocol.contract import Reading
+from protocol.keys import Digest, PeerId
+from protocol.statements import Announcement, AnyStatement, Award, Statement
+
+
+class Say(Struct, frozen=True, gc=False):
+    """Record a statement of ours, unless that was done before, and then publish it on a topic."""
+
+    topic: bytes
+    statement: AnyStatement
+    durable: bool = False
+    """It is about a task with effects: it must survive a loss of power."""
+    lazy: bool = False
+    """It may wait a little for company on its topic (`limits.LAZY_MS`)."""
+
+
+class Show(Struct, frozen=True, gc=False):
+    """Publish somebody else's statement as evidence."""
+
+    topic: bytes
+    statement: AnyStatement
+
+
+class Keep(Struct, frozen=True, gc=False):
+    """What was just heard matters after a restart: record the frame that it came in."""
+
+
+class Execute(Struct, frozen=True, kw_only=True):
+    """Start the agent's work on an award."""
+
+    award: Statement[Award]
+    task: Announcement
+    lease_until_ms: int
+    token: Digest
+    """H(manager, idempotency key): the same for every attempt at this task."""
+
+
+class Extend(Struct, frozen=True):
+    """The lease of running work now ends later."""
+
+    award: Digest
+    lease_until_ms: int
+
+
+class Stop(Struct, frozen=True):
+    """Stop the work on an award: its epoch is over, or its lease."""
+
+    award: Digest
+
+
+class Check(Struct, frozen=True):
+    """Show a result to our user; `events.Checked` is the answer."""
+
+    contract: Digest
+    result: AnyStatement
+
+
+class Report(Struct, frozen=True):
+    """A task of ours has moved."""
+
+    contract: Digest
+    reading: Reading
+
+
+class Fetch(Struct, frozen=True):
+    """Ask a holder for statements by id."""
+
+    holder: PeerId
+    ids: tuple[Digest, ...]
+
+
+class FetchFeed(Struct, frozen=True, kw_only=True):
+    """Ask an author for a range of its feed, both ends included."""
+
+    author: PeerId
+    feed: bytes
+    first: int
+    last: int
+
+
+class Convict(Struct, frozen=True, kw_only=True):
+    """Two statements that cannot both be honest: the evidence of both is a proof."""
+
+    first: AnyStatement
+    second: AnyStatement
+    reason: str
+
+
+Action = Say | Show | Keep | Execute | Extend | Stop | Check | Report | Fetch | FetchFeed | Convict
+KEEP = Keep()

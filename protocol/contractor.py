@@ -1,0 +1,377 @@
+"""The contractor's role: confirm late, work while the lease runs, answer, and say it again until it is heard.
+
+Accepted work never exceeds the capacity. The contractor counts its lease from the first saying of what was renewed, so
+that it always stops before its manager gives up on it. What the work is, is the shell's business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections import deque
+from collections.abc import Callable
+from typing import Final, TypeGuard
+
+from protocol import limits
+from protocol.actions import Action, Execute, Extend, Say, Stop
+from protocol.contract import Contract, Reading, State
+from protocol.events import Advanced, Worked
+from protocol.feed import Feed
+from protocol.holdings import Holdings
+from protocol.keys import Digest
+from protocol.statements import (
+    Acceptance,
+    Announcement,
+    AnyStatement,
+    Award,
+    Body,
+    Decline,
+    EffectClass,
+    Failure,
+    FailureClass,
+    Permit,
+    Progress,
+    Renewal,
+    Result,
+    Statement,
+)
+from protocol.topics import peer_topic
+
+BUSY: Final = "busy"
+RESTARTED: Final = "the peer was restarted during the work"
+PLACE_WAIT_MS: Final = 500
+"""How long an award may wait for a free place before it is declined: well within the manager's accept window."""
+
+
+def idempotency_token(announcement: Statement[Announcement]) -> Digest:
+    """H(manager, idempotency key): what a sink sees is the same for every attempt at a task (SPEC section 8)."""
+    return Digest(hashlib.sha256(b"vendue.token\0" + announcement.author + announcement.body.idempotency_key).digest())
+
+
+class Job:
+    """One award to us, with the times that only we count."""
+
+    __slots__ = (
+        "award", "contract", "due_ms", "first_said", "last", "lease_until", "offered_at", "pause_ms", "progress_at",
+        "repeat_at", "started", "stopped",
+    )  # fmt: skip
+
+    def __init__(self, contract: Contract, award: Statement[Award], now_ms: int) -> None:
+        self.contract = contract
+        self.award = award
+        self.offered_at = now_ms
+        self.first_said: dict[Digest, int] = {}
+        self.last: AnyStatement | None = None
+        self.started = self.stopped = False
+        self.lease_until: int | None = None
+        self.progress_at: int | None = None
+        self.repeat_at: int | None = None
+        self.pause_ms = limits.REPEAT_FIRST_MS
+        self.due_ms: int | None = None
+
+    @property
+    def answered(self) -> bool:
+        """The contractor has said its last word on this award."""
+        return self.last is not None and isinstance(self.last.body, Result | Failure | Decline)
+
+    @property
+    def accepted(self) -> bool:
+        return self.last is not None and not isinstance(self.last.body, Decline)
+
+
+class Contractor:
+    """All that this peer bids on and works on."""
+
+    def __init__(self, feed: Feed, holdings: Holdings, *, capacity: int) -> None:
+        """`capacity` is how many tasks are worked on at once."""
+        self.jobs: dict[Digest, Job] = {}
+        self.capacity = capacity
+        self.on_place: Callable[[int], list[Action]] = lambda now_ms: []
+        """Called when a place has become free and no award waits for it."""
+        self.on_released: Callable[[Digest, int], list[Action]] = lambda award, now_ms: []
+        """Called when an award of ours is over, for its children end with it."""
+        self._feed = feed
+        self._holdings = holdings
+        self._of_contract: dict[Digest, Job] = {}
+        self._at_work: set[Digest] = set()
+        self._queue: deque[Digest] = deque()
+        self._timers: list[tuple[int, int, Digest]] = []
+        self._timers_set = 0
+        holdings.on_forgotten.append(self._forget)
+
+    # Working
+
+    def has_place(self) -> bool:
+        return len(self._at_work) < self.capacity
+
+    def won(self, contract: Contract, award: Statement[Award], now_ms: int) -> list[Action]:
+        """An award to us was learnt."""
+        job = self._of_contract.get(contract.id)
+        if job is None:
+            job = self._take(Job(contract, award, now_ms))
+        return self._pursue(job, now_ms)
+
+    def _take(self, job: Job) -> Job:
+        self.jobs[job.award.id] = self._of_contract[job.contract.id] = job
+        return job
+
+    def heard(self, contract: Contract, now_ms: int) -> list[Action]:
+        """Something was learnt about a contract that we may have an award in."""
+        job = self._of_contract.get(contract.id)
+        return self._pursue(job, now_ms) if job is not None else []
+
+    def asked(self, contract: Contract) -> list[Action]:
+        """The manager says again what we have answered: say the answer again."""
+        job = self._of_contract.get(contract.id)
+        return [self._say_again(job)] if job is not None and job.last is not None else []
+
+    def worked(self, event: Worked, now_ms: int) -> list[Action]:
+        """Our agent has finished. What comes after the epoch's end is kept to ourselves."""
+        job = self.jobs.get(event.award)
+        if job is None or job.answered or not job.started:
+            return []
+        return [self._answer(job, event.outcome, now_ms), *self._next_in_queue(now_ms)]
+
+    def advanced(self, event: Advanced, now_ms: int) -> list[Action]:
+        """Our agent says how far it is; no more often than a renewal is worth."""
+        job = self.jobs.get(event.award)
+        if job is None or job.answered or not job.started or job.progress_at is None:
+            return []
+        spared = job.contract.announcement.body.lease_ms // 8
+        latest = max(job.first_said.values(), default=job.offered_at)
+        if now_ms - latest < spared:
+            return []
+        return self._progress(job, Progress(permille=event.permille, note=event.note, partial=event.partial), now_ms)
+
+    def _pursue(self, job: Job, now_ms: int) -> list[Action]:
+        """Do what the reading asks of the contractor now, and set the timer."""
+        reading = job.contract.reading
+        if _is_over(job.contract, job.award):
+            return self._release(job, now_ms)
+        actions: list[Action] = []
+        stopped_by_veto = reading.epoch_vetoed or reading.task_vetoed
+        if reading.award is None or reading.award.id != job.award.id:
+            pass
+        elif stopped_by_veto:
+            actions = self._stop(job, "vetoed", now_ms) if job.started else []
+        elif job.last is None:
+            actions = self._confirm(job, reading, now_ms)
+        elif not job.answered:
+            actions = self._follow_lease(job, reading, now_ms)
+        actions += self._keep_time(job, reading, now_ms)
+        self._arm(job)
+        return actions
+
+    def _confirm(self, job: Job, reading: Reading, now_ms: int) -> list[Action]:
+        """The late confirm: "I start", or "I cannot"."""
+        gate = job.contract.gate
+        if gate.permit and not reading.permitted:
+            return []
+        if not self.has_place():
+            if now_ms < job.offered_at + PLACE_WAIT_MS and len(self._queue) < self.capacity:
+                if job.award.id not in self._queue:
+                    self._queue.append(job.award.id)
+                return []
+            return [self._answer(job, Decline(reason=BUSY), now_ms)]
+        permits = [
+            vote.id for vote in job.contract.votes if isinstance(vote.body, Permit) and vote.about == job.award.id
+        ]
+        if job.award.body.standing is not None:
+            permits.append(Digest(job.award.body.standing.permit))
+        acceptance = Acceptance(permits=tuple(permits[: limits.PERMITS_MAX]) if gate.permit else ())
+        actions: list[Action] = [self._speak(job, acceptance, now_ms)]
+        self._at_work.add(job.award.id)
+        if not gate.go:
+            actions.append(self._start(job, now_ms + job.contract.announcement.body.lease_ms))
+        else:
+            job.repeat_at = now_ms + job.pause_ms
+        return actions
+
+    def _follow_lease(self, job: Job, reading: Reading, now_ms: int) -> list[Action]:
+        """Start on the go, and let the lease run on with every renewal. A go that comes late starts nothing."""
+        until = job.lease_until or 0
+        for step in reading.steps:
+            if isinstance(step.body, Renewal) and step.about in job.first_said:
+                until = max(until, job.first_said[Digest(step.about)] + step.body.lease_ms)
+        if until <= (job.lease_until or 0):
+            return []
+        if now_ms >= until:
+            return self._progress(job, Progress(permille=0, note="the go came late", partial=b""), now_ms)
+        if not job.started:
+            return [self._start(job, until)]
+        job.lease_until = until
+        job.progress_at = (now_ms + until) // 2
+        return [Extend(job.award.id, until)]
+
+    def _start(self, job: Job, lease_until_ms: int) -> Execute:
+        job.started = True
+        job.lease_until = lease_until_ms
+        job.progress_at = lease_until_ms - job.contract.announcement.body.lease_ms // 2
+        job.repeat_at = None
+        announcement = job.contract.announcement
+        return Execute(
+            award=job.award,
+            task=announcement.body,
+            lease_until_ms=lease_until_ms,
+            token=idempotency_token(announcement),
+        )
+
+    def _stop(self, job: Job, reason: str, now_ms: int) -> list[Action]:
+        """Stop the work ourselves, and say so."""
+        if job.answered:
+            return []
+        failure = Failure(failure_class=FailureClass.STOPPED, reason=reason, done="")
+        return [Stop(job.award.id), self._answer(job, failure, now_ms), *self._next_in_queue(now_ms)]
+
+    def _keep_time(self, job: Job, reading: Reading, now_ms: int) -> list[Action]:
+        """Ask for a renewal at half the lease, stop at its end, repeat what waits for an answer."""
+        if job.last is None:
+            return []
+        if not job.answered and job.started:
+            if job.lease_until is not None and now_ms >= job.lease_until:
+                return self._stop(job, "the lease ran out", now_ms)
+            if job.progress_at is not None and now_ms >= job.progress_at:
+                return self._progress(job, Progress(permille=0, note="", partial=b""), now_ms)
+        if job.repeat_at is not None and now_ms >= job.repeat_at:
+            job.pause_ms = min(job.pause_ms * limits.REPEAT_FACTOR, limits.REPEAT_LAST_MS)
+            job.repeat_at = now_ms + job.pause_ms
+            return [self._say_again(job)]
+        return []
+
+    def _progress(self, job: Job, progress: Progress, now_ms: int) -> list[Action]:
+        said = self._speak(job, progress, now_ms)
+        lease_ms = job.contract.announcement.body.lease_ms
+        job.progress_at = now_ms + max(lease_ms // 4, 1)
+        return [said]
+
+    def _answer(self, job: Job, body: Body, now_ms: int) -> Say:
+        """Say the last word on an award, and repeat it until it is heard."""
+        said = self._speak(job, body, now_ms)
+        self._at_work.discard(job.award.id)
+        job.pause_ms = limits.REPEAT_FIRST_MS
+        job.repeat_at = now_ms + job.pause_ms
+        job.lease_until = job.progress_at = None
+        self._arm(job)
+        return said
+
+    def _speak(self, job: Job, body: Body, now_ms: int) -> Say:
+        statement = self._feed.say(body, about=job.award.id, contract=job.contract.id, now_ms=now_ms)
+        self._holdings.learn(job.contract, statement)
+        job.last = statement
+        job.first_said[statement.id] = now_ms
+        return self._say_again(job)
+
+    @staticmethod
+    def _say_again(job: Job) -> Say:
+        assert job.last is not None, "only what was said can be said again"
+        return Say(
+            peer_topic(job.contract.manager), job.last, job.contract.announcement.body.effect is not EffectClass.PURE
+        )
+
+    # Places
+
+    def _release(self, job: Job, now_ms: int) -> list[Action]:
+        """The epoch is over for us: stop, and give the place to who waits for it."""
+        self._drop(job)
+        children = self.on_released(job.award.id, now_ms)
+        if job.award.id in self._queue:
+            self._queue.remove(job.award.id)
+        reading = job.contract.reading
+        if reading.state not in (State.OPEN, State.AWARDED):
+            self._holdings.end(job.contract)
+        stop: list[Action] = [Stop(job.award.id)] if job.started and not job.answered else []
+        return [*stop, *children, *self._next_in_queue(now_ms)]
+
+    def _drop(self, job: Job) -> None:
+        del self.jobs[job.award.id]
+        del self._of_contract[job.contract.id]
+        self._at_work.discard(job.award.id)
+
+    def _next_in_queue(self, now_ms: int) -> list[Action]:
+        """A place is free: confirm an award that waits for it, or let the bidder know."""
+        actions: list[Action] = []
+        while self._queue and self.has_place():
+            job = self.jobs.get(self._queue.popleft())
+            if job is not None:
+                actions += self._pursue(job, now_ms)
+        return actions + self.on_place(now_ms) if self.has_place() else actions
+
+    def _forget(self, contract: Contract) -> None:
+        job = self._of_contract.get(contract.id)
+        if job is not None:
+            self._drop(job)
+
+    # Time
+
+    def deadline_ms(self) -> int | None:
+        return self._timers[0][0] if self._timers else None
+
+    def _set_timer(self, due_ms: int, key: Digest) -> None:
+        self._timers_set += 1
+        heapq.heappush(self._timers, (due_ms, self._timers_set, key))
+
+    def _arm(self, job: Job) -> None:
+        dues = [job.lease_until, job.progress_at] if job.started and not job.answered else []
+        dues.append(job.repeat_at)
+        if job.last is None:
+            dues.append(job.offered_at + PLACE_WAIT_MS if job.award.id in self._queue else None)
+        due = min((due for due in dues if due is not None), default=None)
+        if due is not None and due != job.due_ms:
+            self._set_timer(due, job.award.id)
+        job.due_ms = due
+
+    def tick(self, now_ms: int) -> list[Action]:
+        """Do what is due: leases, and repeats of answers."""
+        actions: list[Action] = []
+        while self._timers and self._timers[0][0] <= now_ms:
+            due, _, key = heapq.heappop(self._timers)
+            job = self.jobs.get(key)
+            if job is not None and job.due_ms == due:
+                job.due_ms = None
+                actions += self._pursue(job, now_ms)
+        return actions
+
+    # After a restart
+
+    def resume(self, contract: Contract, now_ms: int) -> list[Action]:
+        """Take up a contract that has an award to us. A lease that ran is taken as ended."""
+        award = next((step for step in contract.reading.steps if _is_award_to(step, self._feed.author)), None)
+        if award is None or _is_over(contract, award):
+            return []
+        job = self._take(Job(contract, award, now_ms))
+        mine = [said for said in contract.answers.get(award.id, ()) if said.author == self._feed.author]
+        job.last = max(mine, key=lambda said: said.seq, default=None)
+        actions: list[Action] = []
+        if job.answered:
+            job.repeat_at = now_ms
+        elif job.accepted:
+            failure = Failure(failure_class=FailureClass.RETRYABLE, reason=RESTARTED, done="unknown")
+            actions.append(self._answer(job, failure, now_ms))
+        return actions + self._pursue(job, now_ms)
+
+    def seen(self, manager: bytes) -> list[Action]:
+        """A manager is there again: say what still waits for it."""
+        return [
+            self._say_again(job)
+            for job in self.jobs.values()
+            if job.contract.manager == manager and job.last is not None and job.repeat_at is not None
+        ]
+
+
+def _is_award_to(step: AnyStatement, winner: bytes) -> TypeGuard[Statement[Award]]:
+    return isinstance(step.body, Award) and step.body.winner == winner
+
+
+def _is_over(contract: Contract, award: Statement[Award]) -> bool:
+    """Tell whether an award of ours needs nothing more of us: its epoch is past, or the contract has ended for good.
+
+    In a governed market a settlement is provisional, so the result is repeated until the votes are in (law 5).
+    """
+    reading = contract.reading
+    match reading.state:
+        case State.FINAL | State.VETOED | State.VOID | State.CANCELLED:
+            return True
+        case State.SETTLED:
+            return not contract.charter.governors
+        case _:
+            return award in reading.steps and (reading.award is None or reading.award.id != award.id)
