@@ -173,6 +173,16 @@ def evidence_of(statement: AnyStatement, sealer: Sealer) -> bytes:
     return _pack_evidence(statement.market, sealer.peer, signature, statement.payload, 0, 1, ())
 
 
+def exhibit(statements: Sequence[AnyStatement], sealer: Sealer) -> list[bytes]:
+    """Evidence of several statements of our own, all under one signature made for the purpose."""
+    ids = tuple(statement.id for statement in statements)
+    market = statements[0].market
+    signature = sealer.sign(message_to_sign(market, merkle.root(ids)))
+    payloads = tuple(statement.payload for statement in statements)
+    bundle = Bundle(market, sealer.peer, signature, payloads, ids)
+    return [bundle.cut(index) for index in range(len(ids))]
+
+
 def _read_evidence(evidence: bytes) -> tuple[bytes, bytes, bytes, bytes, Digest, bytes]:
     fields: Any = unpack(evidence, bytes_max=limits.STATEMENT_MAX, items_max=limits.PATH_MAX)
     match fields:

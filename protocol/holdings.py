@@ -8,27 +8,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final
 
 from protocol import limits
 from protocol.contract import Contract
 from protocol.keys import Digest
 from protocol.statements import (
-    Acceptance,
     Announcement,
     AnyStatement,
-    Award,
-    Body,
     Charter,
-    Progress,
-    Result,
-    Settlement,
     Statement,
 )
 from protocol.waiting import WaitingRoom
-
-_ANSWERABLE: Final[frozenset[type[Body]]] = frozenset({Award, Acceptance, Progress, Result, Settlement})
-"""Kinds that another statement can be about."""
 
 
 class SeenIds:
@@ -111,9 +101,13 @@ class Holdings:
         """Take a statement into a contract; False when nothing is new."""
         if not contract.learn(statement):
             return False
-        if type(statement.body) in _ANSWERABLE:
-            self._where[statement.id] = contract
+        self._where[statement.id] = contract
         return True
+
+    def find(self, known: Digest) -> AnyStatement | None:
+        """A statement that is held in some contract, by its id."""
+        contract = self._where.get(known)
+        return contract.held.get(known) if contract is not None else None
 
     def want(self, contract: Contract) -> frozenset[Digest]:
         """Note what a contract's chain cites and nobody here holds, and say what it is."""

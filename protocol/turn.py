@@ -18,10 +18,10 @@ import msgpack
 from protocol import limits
 from protocol.actions import Action, Keep, Say, Show
 from protocol.bundle import Door, Opened, evidence_of, open_bundle, open_door, open_evidence, seal
-from protocol.codec import Malformed, unpack
+from protocol.codec import Malformed, decode, unpack
 from protocol.errors import Blame, Ruling, Verdict
 from protocol.events import Event, Heard, HeardAgain, Tick
-from protocol.keys import Sealer
+from protocol.keys import PeerId, Sealer, Signature
 from protocol.node import Node
 from protocol.statements import AnyStatement
 from protocol.topics import TOPIC_LENGTH
@@ -52,7 +52,7 @@ class Turn:
         """How often each ruling was given: verdict and reason → count. Reasons are fixed phrases, so it is bounded."""
         self._journal = journal
         self._wire = wire
-        self._sealer = sealer
+        self.sealer = sealer
         self._door = door
         self._recorded_seq = node.feed.seq
         self._lazy: dict[bytes, dict[bytes, AnyStatement]] = {}
@@ -78,6 +78,17 @@ class Turn:
             actions += node.step(Tick(), now_ms)
         return self._carry_out(actions, received, now_ms)
 
+    def replay(self, received: bytes | None, said: Iterable[bytes]) -> None:
+        """Take in one row of the journal: a frame heard, or payloads said. Before the first turn, in order."""
+        trusting = _Trusting(self.node.peer)
+        if received is not None:
+            for event in self._open(received, sealer=trusting):
+                if isinstance(event, Heard):
+                    self.node.recall(event.statement)
+        for payload in said:
+            self.node.recall(decode(payload))
+        self._recorded_seq = self.node.feed.seq
+
     def resume(self, now_ms: int) -> list[Action]:
         """The first turn after a replay: whatever the journal says is open is taken up."""
         return self._carry_out(self.node.resume(now_ms), [], now_ms)
@@ -89,30 +100,30 @@ class Turn:
 
     # Frames in
 
-    def _open(self, frame: bytes) -> list[Event]:
+    def _open(self, frame: bytes, sealer: Sealer | None = None) -> list[Event]:
+        sealer = sealer or self.sealer
         if frame[1 : 1 + len(_TAG_PREFIX)] == _TAG_PREFIX:
-            return self._open_exhibits(frame)
+            return self._open_exhibits(frame, sealer)
         node = self.node
-        opened = open_bundle(frame, market=node.market, sealer=self._sealer, seen=node.holdings.seen, door=self._door)
+        opened = open_bundle(frame, market=node.market, sealer=sealer, seen=node.holdings.seen, door=self._door)
         return self._count(opened)
 
-    def _open_exhibits(self, frame: bytes) -> list[Event]:
+    def _open_exhibits(self, frame: bytes, sealer: Sealer) -> list[Event]:
         try:
             if len(frame) > limits.BUNDLE_MAX:
                 raise Malformed("frame too long")
             fields = unpack(frame, bytes_max=limits.STATEMENT_MAX * 2, items_max=limits.EVIDENCE_FRAME_MAX)
             match fields:
                 case [_, list(pieces)] if all(type(piece) is bytes for piece in pieces):
-                    return self.admit(pieces)
+                    return self._admit(pieces, sealer)
             raise Malformed("not exhibits")
         except Malformed as error:
             return self._count(Opened([], [], [Ruling(Verdict.REJECT, Blame.CONNECTION, str(error))]))
 
-    def admit(self, pieces: Iterable[bytes]) -> list[Event]:
-        """Open pieces of evidence, from a frame or fetched: the events that they make."""
+    def _admit(self, pieces: Iterable[bytes], sealer: Sealer) -> list[Event]:
         events: list[Event] = []
         for piece in pieces:
-            opened = open_evidence(piece, market=self.node.market, sealer=self._sealer, seen=self.node.holdings.seen)
+            opened = open_evidence(piece, market=self.node.market, sealer=sealer, seen=self.node.holdings.seen)
             events += self._count(opened)
         return events
 
@@ -167,9 +178,26 @@ class Turn:
         for topic, statements in topics.items():
             batch = list(statements.values())
             for start in range(0, len(batch), limits.BUNDLE_STATEMENTS_MAX):
-                self._wire.publish(topic + seal(batch[start : start + limits.BUNDLE_STATEMENTS_MAX], self._sealer))
+                self._wire.publish(topic + seal(batch[start : start + limits.BUNDLE_STATEMENTS_MAX], self.sealer))
         for topic, others in shown.items():
-            pieces = [evidence_of(statement, self._sealer) for statement in others]
-            for start in range(0, len(pieces), limits.EVIDENCE_FRAME_MAX):
-                batch_of = pieces[start : start + limits.EVIDENCE_FRAME_MAX]
-                self._wire.publish(topic + msgpack.packb((EXHIBITS_TAG, batch_of)))
+            for frame in exhibit_frames([evidence_of(statement, self.sealer) for statement in others]):
+                self._wire.publish(topic + frame)
+
+
+def exhibit_frames(pieces: Sequence[bytes]) -> list[bytes]:
+    """Pack evidence, shown or fetched, as frames without a topic."""
+    most = limits.EVIDENCE_FRAME_MAX
+    return [msgpack.packb((EXHIBITS_TAG, pieces[start : start + most])) for start in range(0, len(pieces), most)]
+
+
+class _Trusting:
+    """The seal of our own journal: what is in it was verified when it came in."""
+
+    def __init__(self, peer: PeerId) -> None:
+        self.peer = peer
+
+    def sign(self, message: bytes) -> Signature:
+        raise AssertionError("nothing is signed at replay")
+
+    def verify(self, author: bytes, message: bytes, signature: bytes) -> bool:
+        return True

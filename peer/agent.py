@@ -1,0 +1,145 @@
+"""What a user writes to offer work: functions with `@worker`, and an `Agent` for those who bid in their own way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from peer.skill import Skill, skills_of, worker
+from peer.telemetry import logger
+from protocol.bidder import Quote
+from protocol.errors import UsageError
+from protocol.statements import Announcement, Bid, EffectClass, Refusal, Statement
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A task, as a bidding strategy sees it."""
+
+    skill: str
+    input: Any
+    """The task's JSON input; None when it has none, or is no JSON."""
+    budget: int
+    """Minor units."""
+    effect: EffectClass
+    deadline_ms: int
+    manager: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a bidding strategy asks for a task, in minor units, and how long it will take."""
+
+    price: int
+    duration_ms: int | None = None
+
+
+Strategy = Callable[[Wanted], "Offer | int | None"]
+"""A bidder's own rule: a price, an offer, or None to refuse."""
+
+
+class Agent:
+    """A group of skills that one peer offers, with bidding of its own where wanted.
+
+    >>> agent = Agent("poet", capacity=2)
+    >>> @agent.worker("rhyme", price=5)
+    ... def rhyme(word: str) -> str:
+    ...     return word[::-1]
+    >>> @agent.bidding("rhyme")
+    ... def cheaper_when_short(task: Wanted) -> int:
+    ...     return 2 if len(task.input["word"]) < 4 else 5
+    >>> [skill.name for skill in agent.skills]
+    ['rhyme']
+    """
+
+    def __init__(self, name: str = "", *, capacity: int | None = None) -> None:
+        """`capacity` is how many tasks are worked on at once; without it, the setting of that name."""
+        self.name, self.capacity = name, capacity
+        self.skills: list[Skill] = []
+        self.strategies: dict[str, Strategy] = {}
+
+    def worker(self, name: str, **how: Any) -> Callable[[_Function], _Function]:
+        """Offer the decorated function, as `peer.worker` does, by this agent."""
+
+        def declare(function: _Function) -> _Function:
+            declared = worker(name, **how)(function)
+            self.skills += skills_of({name: declared})
+            return declared
+
+        return declare
+
+    def bidding(self, skill: str) -> Callable[[Strategy], Strategy]:
+        """Let the decorated function decide what this agent asks for a skill's tasks."""
+
+        def declare(strategy: Strategy) -> Strategy:
+            self.strategies[skill] = strategy
+            return strategy
+
+        return declare
+
+
+def agent_of(namespace: Mapping[str, Any], where: str) -> Agent:
+    """All that the functions and agents of a file offer, as one agent. Raises UsageError when that is nothing."""
+    loose = skills_of({name: value for name, value in namespace.items() if not name.startswith("__")})
+    agents = [value for value in namespace.values() if isinstance(value, Agent)]
+    whole = Agent(
+        next((agent.name for agent in agents if agent.name), ""),
+        capacity=max((agent.capacity for agent in agents if agent.capacity), default=None),
+    )
+    for skill in [*loose, *(skill for agent in agents for skill in agent.skills)]:
+        if all(skill.name != known.name for known in whole.skills):
+            whole.skills.append(skill)
+    for agent in agents:
+        whole.strategies |= agent.strategies
+    if not whole.skills:
+        raise UsageError(
+            f"{where} has no agents.", do='Decorate a function with @worker("skill", price=1), or make an Agent in it.'
+        )
+    return whole
+
+
+def quotes_of(skills: Iterable[Skill], strategies: Mapping[str, Strategy]) -> dict[str, Quote]:
+    """The bidding strategies of a node: the user's own, or the fixed price of the skill."""
+    return {skill.name: _quote(skill, strategies.get(skill.name)) for skill in skills}
+
+
+def _quote(skill: Skill, strategy: Strategy | None) -> Quote:
+    fixed = Bid(price=skill.price, duration_ms=skill.duration_ms)
+
+    def quote(announcement: Statement[Announcement]) -> Bid | Refusal:
+        bid: Bid | Refusal = fixed if strategy is None else _ask(strategy, announcement, skill)
+        if isinstance(bid, Bid) and bid.price > announcement.body.budget:
+            return Refusal(reason="the budget is below my price")
+        return bid
+
+    return quote
+
+
+def _ask(strategy: Strategy, announcement: Statement[Announcement], skill: Skill) -> Bid | Refusal:
+    """A strategy that raises, or answers nonsense, refuses: it never harms the peer."""
+    task = announcement.body
+    try:
+        wanted = Wanted(
+            task.skill, _parsed(task.input), task.budget, task.effect, task.deadline_ms, announcement.author
+        )
+        answer = strategy(wanted)
+        if answer is None:
+            return Refusal(reason="not for me")
+        offer = answer if isinstance(answer, Offer) else Offer(answer)
+        if type(offer.price) is not int or offer.price < 0:
+            raise UsageError(f"A price is a whole number of minor units, not {offer.price!r}."[:200])
+        return Bid(price=offer.price, duration_ms=offer.duration_ms or skill.duration_ms)
+    except Exception as error:
+        logger().warning("a bidding strategy failed", skill=skill.name, error=repr(error)[:200])
+        return Refusal(reason="the bidding strategy failed")
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return json.loads(raw) if raw else None
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,93 @@
+"""Founding a market: its authority's key, its charter, and the home of its first governor; and reading them again.
+
+The first command of a user on a host founds the market `local`, under a lock, so that any number of first commands at
+once found one. It refuses to know who runs in the market.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Final, cast
+
+from peer import keystore
+from peer.home import MarketHome, lock
+from protocol.bundle import evidence_of, open_evidence
+from protocol.charter import fault_of_charter, market_of
+from protocol.codec import encode
+from protocol.errors import BadConfig, UsageError
+from protocol.keys import Ed25519Sealer
+from protocol.limits import DURATION_MAX_MS, MONEY_MAX
+from protocol.statements import NO_MARKET, Admission, Charter, Seat, Statement
+
+LOCAL: Final = "local"
+"""The market that founds itself."""
+
+
+def open_market(home: MarketHome, name: str) -> Statement[Charter]:
+    """The charter of a market on this host; `local` is founded when it is not there yet.
+
+    Raises UsageError for an unknown market, BadConfig for a charter that does not hold.
+    """
+    if not home.charter.exists():
+        if name != LOCAL:
+            raise UsageError(f"There is no market {name!r} on this host.", do=f"Use {LOCAL!r}, which founds itself.")
+        home.make()
+        with lock(home.path):
+            if not home.charter.exists():
+                _found(home, name)
+    return read_charter(home.charter)
+
+
+def _found(home: MarketHome, name: str) -> None:
+    """Make the keys and the charter; the charter comes last and at once, so that a market exists whole or not at all."""
+    authority = Ed25519Sealer(keystore.load_or_create(home.authority))
+    governor = home.governor.make()
+    governor_key = Ed25519Sealer(keystore.load_or_create(governor.key))
+    feed = os.urandom(8)
+    body = Charter(
+        name=name,
+        version=1,
+        admission=Admission.OPEN,
+        admitters=(governor_key.peer,),
+        governors=(Seat(governor=governor_key.peer, feed=feed),),
+        liars_max=0,
+        permits_needed=1,
+        vetoes_needed=1,
+        oversight=(),
+        revocations=(),
+        budget_max=MONEY_MAX,
+        deadline_max_ms=DURATION_MAX_MS,
+    )
+    charter = encode(
+        body, market=NO_MARKET, author=authority.peer, feed=os.urandom(8), seq=1, prev=None,
+        made_ms=int(time.time() * 1000), about=None,
+    )  # fmt: skip
+    draft = home.charter.with_suffix(f".{os.getpid()}.draft")
+    with open(draft, "xb") as file:
+        file.write(evidence_of(charter, authority))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, home.charter)
+
+
+def read_charter(path: Path) -> Statement[Charter]:
+    """Read a charter file: the first version, as evidence. Raises BadConfig when it does not hold."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise BadConfig(
+            f"The charter {path} cannot be read: {error.strerror}.", do="Check its mode and owner."
+        ) from None
+    opened = open_evidence(raw, market=NO_MARKET, sealer=Ed25519Sealer.from_seed(bytes(32)))
+    if not opened.statements or not isinstance(opened.statements[0].body, Charter):
+        reason = opened.rulings[0].reason if opened.rulings else "it is no charter"
+        raise BadConfig(
+            f"The charter {path} does not hold: {reason}.", do="Bring the file from where the market was made."
+        )
+    charter = cast(Statement[Charter], opened.statements[0])
+    market_of(charter)
+    if fault := fault_of_charter(charter.body):
+        raise BadConfig(f"The charter {path} is unsound.", why=fault)
+    return charter

@@ -1,0 +1,116 @@
+"""Putting a peer together: home, key, charter, journal, node, sockets, discovery; and taking it apart again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+from peer import keystore
+from peer.agent import Agent, quotes_of
+from peer.config import Settings
+from peer.discovery import Discovery
+from peer.fetch import Fetch
+from peer.founding import open_market
+from peer.home import PeerHome, first_free, lock, market_home, runtime_home
+from peer.journal import Journal
+from peer.runtime import GOVERNOR_PAUSE_S, Runtime, clock_ms
+from peer.transport import Transport
+from protocol.errors import BadConfig
+from protocol.feed import Feed
+from protocol.keys import Digest, Ed25519Sealer
+from protocol.node import Node
+from protocol.policy import Policy
+from protocol.statements import Card, Offered
+from protocol.turn import Turn
+
+GOVERNOR: Final = "governor"
+MDNS_AFTER_S: Final = 1.0
+"""When multicast begins: peers on this host have found each other through the runtime folder long before."""
+
+
+@asynccontextmanager
+async def launch(
+    settings: Settings,
+    *,
+    name: str,
+    agent: Agent | None = None,
+    policy: Policy | None = None,
+    passing: bool = False,
+) -> AsyncIterator[Runtime]:
+    """Run one peer for the time of the context. With a `policy` it is the market's governor.
+
+    A `passing` peer takes the first free home of its name, so that any number of short commands run side by side.
+    Raises HomeBusy when another process runs on the home, and what the parts raise.
+    """
+    agent = agent or Agent()
+    async with AsyncExitStack() as stack:
+        markets = market_home(settings.market, settings.home)
+        charter = open_market(markets, settings.market)
+        if passing:
+            home = stack.enter_context(first_free(markets.peers, name))
+        else:
+            home = (markets.governor if policy is not None else markets.peer(name)).make()
+            stack.enter_context(lock(home.path))
+        sealer = Ed25519Sealer(keystore.load_or_create(home.key))
+        journal = Journal(home.journal, market=charter.id, always_durable=policy is not None)
+        if policy is not None:
+            _take_seat(journal, home, [seat.feed for seat in charter.body.governors if seat.governor == sealer.peer])
+        offset = int(time.time() * 1000) - clock_ms()
+        feed = Feed(market=Digest(charter.id), author=sealer.peer, feed_id=journal.feed, wall_offset_ms=offset)
+        capacity = agent.capacity or settings.capacity
+        quotes = quotes_of(agent.skills, agent.strategies)
+        node = Node(charter, feed, quotes=quotes, capacity=capacity, policy=policy)
+        transport = Transport(host=settings.interface)
+        turn = Turn(node, journal, transport, sealer)
+        for row in journal.replay():
+            turn.replay(row.received, row.said)
+        fetch = Fetch(transport)
+        discovery = Discovery(
+            me=sealer.peer,
+            market_tag=charter.id[:8],
+            addresses=transport.addresses,
+            fetch=fetch,
+            runtime_home=runtime_home(settings.home),
+            mdns=settings.mdns,
+            seeds=settings.seeds,
+        )
+        card = Card(
+            name=agent.name or (GOVERNOR if policy is not None else home.path.name),
+            skills=tuple(
+                Offered(skill=skill.name, input_schema=skill.input_schema, output_schema=skill.output_schema)
+                for skill in agent.skills
+            ),
+            capacity=capacity if agent.skills else 0,
+            addresses=tuple(transport.addresses),
+            transport_key=None,
+            certificate=None,
+        )
+        runtime = Runtime(
+            node, turn, journal, transport, fetch, discovery,
+            skills={skill.name: skill for skill in agent.skills}, card=card,
+            pause_s=GOVERNOR_PAUSE_S if policy is not None else 0.0,
+        )  # fmt: skip
+        stack.push_async_callback(runtime.close)
+        runtime.start()
+        await asyncio.sleep(0)
+        yield runtime
+
+
+def _take_seat(journal: Journal, home: PeerHome, feeds: list[bytes]) -> None:
+    """A governor speaks in the feed that the charter names, or not at all."""
+    if not feeds:
+        raise BadConfig(
+            f"The key in {home.path} has no seat in this market's charter.",
+            do="Only a governor named there can govern.",
+        )
+    if journal.feed not in feeds:
+        if journal.seq:
+            raise BadConfig(
+                f"The governor's journal in {home.path} is not the one that its seat is for.",
+                why="A governor that lost its journal is a new governor: it could vote twice.",
+                do="Bring back the journal, or have a charter version made that seats the new one.",
+            )
+        journal.begin_feed(feeds[0])

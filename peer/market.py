@@ -1,0 +1,267 @@
+"""What a caller writes: join a market, announce tasks, follow them, get results with their proofs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self, cast
+
+import msgspec
+
+from peer import config
+from peer.launch import launch
+from peer.outcome import Done, done_of, is_over
+from peer.runtime import Runtime
+from peer.skill import validate
+from protocol.contract import Contract, Reading
+from protocol.errors import BadInput, NoBids, NoPeers, TaskFailed, UsageError
+from protocol.events import Announce, Checked, Withdraw
+from protocol.keys import Digest
+from protocol.limits import INLINE_MAX
+from protocol.statements import Announcement, AnyStatement, AwardRule, Card, EffectClass, Statement
+
+Check = Callable[[Any], bool]
+"""Looks at a result's value: true to settle, false to have another contractor try."""
+
+
+class Task:
+    """One announced task: follow it, wait for it, or withdraw it."""
+
+    def __init__(self, market: Market, contract: Contract, *, final: bool) -> None:
+        self._market, self._contract, self._final = market, contract, final
+        self._moved = asyncio.Event()
+        self._stages: list[Reading] = [contract.reading]
+
+    @property
+    def id(self) -> Digest:
+        """The contract id: the announcement's."""
+        return self._contract.id
+
+    @property
+    def contract(self) -> Contract:
+        """Everything that is held about the task."""
+        return self._contract
+
+    def moved(self, reading: Reading) -> None:
+        """Take note that the contract has a new reading."""
+        self._stages.append(reading)
+        self._moved.set()
+
+    async def stages(self) -> AsyncIterator[Reading]:
+        """Yield each reading the contract passes through, the last one when it is over."""
+        told = 0
+        while True:
+            while told < len(self._stages):
+                told += 1
+                yield self._stages[told - 1]
+            if is_over(self._contract, final=self._final):
+                return
+            self._moved.clear()
+            await self._market.wait_for(self._moved)
+
+    async def result(self) -> Done:
+        """Wait for the end. Raises Vetoed, NoBids, DeadlinePassed or TaskFailed when it did not end well."""
+        async for _ in self.stages():
+            pass
+        return self._market.done(self._contract)
+
+    def withdraw(self) -> None:
+        """Cancel the task, whatever stage it is in."""
+        self._market.runtime.post(Withdraw(self.id))
+
+
+class Market:
+    """A market that this program is a peer of. Use it as an async context manager."""
+
+    def __init__(self, settings: config.Settings, name: str) -> None:
+        self.settings, self._name = settings, name
+        self._stack = AsyncExitStack()
+        self._tasks: dict[Digest, Task] = {}
+        self._checks: dict[Digest, Check] = {}
+        self.runtime: Runtime = cast(Runtime, None)
+
+    @classmethod
+    def join(cls, market: str | None = None, *, name: str = "caller", **settings: object) -> Self:
+        """Join a market, `local` unless told otherwise; other settings by their names in `vendue config show`."""
+        return cls(config.load({"market": market, **settings}).settings, name)
+
+    async def __aenter__(self) -> Self:
+        self.runtime = await self._stack.enter_async_context(launch(self.settings, name=self._name, passing=True))
+        self.runtime.on_report = self._reported
+        self.runtime.on_check = self._check
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    # Who is there
+
+    def peers(self) -> list[Statement[Card]]:
+        """The cards of the peers that are here."""
+        directory = self.runtime.node.directory
+        return [directory.cards[member] for member in directory.here if member in directory.cards]
+
+    def names(self) -> dict[bytes, str]:
+        """Peer id → the name on its card."""
+        return {member: card.body.name for member, card in self.runtime.node.directory.cards.items()}
+
+    async def find(self, skill: str, *, patience_s: float = 2.0) -> None:
+        """Wait until somebody offers a skill. Raises NoPeers or NoBids, saying who is there instead."""
+        directory, loop = self.runtime.node.directory, asyncio.get_running_loop()
+        until = loop.time() + patience_s
+        while not directory.offering(skill):
+            if loop.time() >= until:
+                raise self._nobody(skill)
+            await asyncio.sleep(0.02)
+
+    def _nobody(self, skill: str) -> NoPeers | NoBids:
+        skills = sorted({offered.skill for card in self.peers() for offered in card.body.skills})
+        if not skills:
+            found = len(self.runtime.discovery.known)
+            return NoPeers(
+                f"No peer in the market {self.settings.market!r} offers anything.",
+                why=f"{found} peers were found." if found else "Nobody was found on this host or by multicast DNS.",
+                do="Start one with: vendue run FILE. What was tried: vendue doctor",
+            )
+        return NoBids(
+            f"Nobody here offers {skill!r}.", why=f"Offered are: {', '.join(skills)}.", do="See: vendue peers"
+        )
+
+    # Tasks
+
+    async def call(
+        self, skill: str, input: Any = None, *, budget: int, deadline_s: float | None = None, **how: Any
+    ) -> Done:
+        """Announce a task and wait for its result; `announce` says what else can be given."""
+        task = await self.announce(skill, input, budget=budget, deadline_s=deadline_s, **how)
+        try:
+            return await task.result()
+        except asyncio.CancelledError:
+            task.withdraw()
+            raise
+
+    async def announce(
+        self,
+        skill: str,
+        input: Any = None,
+        *,
+        budget: int,
+        deadline_s: float | None = None,
+        effect: EffectClass | str = EffectClass.PURE,
+        award_rule: AwardRule | str = AwardRule.LOWEST_PRICE,
+        price_weight: int = 1,
+        duration_weight: int = 0,
+        attempts: int = 3,
+        idempotency_key: bytes | None = None,
+        patience_s: float | None = None,
+        check: Check | None = None,
+        final: bool | None = None,
+        parent: Digest | None = None,
+        traceparent: str = "",
+    ) -> Task:
+        """Announce one task; `budget` in minor units, `input` anything that JSON can say.
+
+        `patience_s` bounds the wait for a first bid, `check` looks at results before they are settled, `final` waits
+        for the governors' permit (default: where the charter asks for it). The same `idempotency_key` gives the same
+        task again. Raises BadInput, NoPeers, NoBids, UsageError.
+        """
+        raw = _encoded(input)
+        patience = 2.0 if patience_s is None else patience_s
+        await self.find(skill, patience_s=patience)
+        self._validate(skill, raw)
+        charter = self.runtime.node.holdings.charters[self.runtime.node.market]
+        try:
+            body = Announcement(
+                charter=charter.id, skill=skill, input=raw, input_digest=None, requirements=(), budget=budget,
+                award_rule=AwardRule(award_rule), price_weight=price_weight, duration_weight=duration_weight,
+                effect=EffectClass(effect), bid_window_ms=self.settings.bid_window_ms, lease_ms=self.settings.lease_ms,
+                deadline_ms=round((self.settings.default_deadline_s if deadline_s is None else deadline_s) * 1000),
+                attempts=attempts, idempotency_key=idempotency_key or os.urandom(16), traceparent=traceparent,
+            )  # fmt: skip
+            body = msgspec.convert(msgspec.to_builtins(body, builtin_types=(bytes,)), Announcement)
+        except (ValueError, msgspec.ValidationError) as error:
+            raise UsageError(f"This task cannot be announced: {error}.") from None
+        contract = self._begin(body, parent=parent, patience_s=patience_s, check=check)
+        task = Task(self, contract, final=contract.gate.final if final is None else final)
+        self._tasks[contract.id] = task
+        return task
+
+    def _begin(
+        self, body: Announcement, *, parent: Digest | None, patience_s: float | None, check: Check | None
+    ) -> Contract:
+        """Have the announcement said; the contract under it."""
+        begun: list[Digest] = []
+        outer, self.runtime.on_report = self.runtime.on_report, lambda contract, reading: begun.append(contract)
+        try:
+            patience_ms = round((patience_s or 0) * 1000)
+            self.runtime.run_now(Announce(task=body, parent=parent, patience_ms=patience_ms, check=check is not None))
+        except ValueError as error:
+            raise UsageError(f"This task may not be announced: {error}.") from None
+        finally:
+            self.runtime.on_report = outer
+        if check is not None:
+            self._checks[begun[0]] = check
+        return self.runtime.node.holdings.contracts[begun[0]]
+
+    def _validate(self, skill: str, raw: bytes) -> None:
+        """Hold the input against the schema of whoever offers the skill; one that takes it is enough."""
+        directory = self.runtime.node.directory
+        fault: BadInput | None = None
+        for member in directory.offering(skill):
+            for offered in directory.cards[member].body.skills:
+                if offered.skill == skill:
+                    try:
+                        validate(offered.input_schema, raw)
+                    except BadInput as error:
+                        fault = error
+                    else:
+                        return
+        if fault is not None:
+            raise fault
+
+    def done(self, contract: Contract) -> Done:
+        """The outcome of a contract that is over; raises what its end means."""
+        node = self.runtime.node
+        self._tasks.pop(contract.id, None)
+        self._checks.pop(contract.id, None)
+        return done_of(contract, node.holdings.charters[node.market], self.runtime.turn.sealer, self.names())
+
+    async def wait_for(self, moved: asyncio.Event) -> None:
+        """Wait for an event, or for the peer to stop by itself. Raises TaskFailed in that case."""
+        waiting = asyncio.ensure_future(moved.wait())
+        await asyncio.wait([waiting, self.runtime.stopped], return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            waiting.cancel()
+            raise TaskFailed("This peer has stopped.", why=repr(self.runtime.stopped.exception())[:200])
+
+    def _reported(self, contract: Digest, reading: Reading) -> None:
+        task = self._tasks.get(contract)
+        if task is not None:
+            task.moved(reading)
+
+    def _check(self, contract: Digest, result: AnyStatement) -> None:
+        check = self._checks.get(contract)
+        try:
+            passed = check is None or bool(check(json.loads(result.body.output)))  # type: ignore[attr-defined]
+        except Exception as error:
+            self.runtime.log.warning("a check failed", error=repr(error)[:200])
+            passed = False
+        self.runtime.post(Checked(contract=contract, result=result.id, passed=passed))
+
+
+def _encoded(value: Any) -> bytes:
+    if isinstance(value, Mapping) or value is None:
+        value = dict(value or {})
+    try:
+        raw = msgspec.json.encode(value)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"The input is nothing that JSON can say: {error}.") from None
+    if len(raw) > INLINE_MAX:
+        raise BadInput(f"The input has {len(raw)} bytes, more than the {INLINE_MAX} that fit an announcement.")
+    return raw

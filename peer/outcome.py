@@ -1,0 +1,130 @@
+"""What a caller gets back: the value, who won it at what price, and the proof; or the error that says why not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from peer.evidence import AuditReport, EvidenceFile, verify, write_evidence
+from protocol.bundle import evidence_of
+from protocol.contract import Contract, Reading, State
+from protocol.errors import DeadlinePassed, NoBids, TaskFailed, VendueError, Vetoed
+from protocol.keys import Digest, Sealer, print_peer
+from protocol.statements import Cancel, CancelReason, Charter, Failure, Result, Statement, Veto
+
+
+class Proof:
+    """Every statement of a contract with its seal: anybody can check it offline, with nothing else."""
+
+    def __init__(self, contract: Contract, charter: Statement[Charter], sealer: Sealer) -> None:
+        self.charter = evidence_of(charter, sealer)
+        self.pieces = [evidence_of(statement, sealer) for statement in contract.held.values()]
+
+    def audit(self) -> AuditReport:
+        """Check every signature, fold the contract, recompute the winner and the price."""
+        return verify(EvidenceFile(self.charter, tuple(self.pieces)))
+
+    def verify(self) -> bool:
+        """Tell whether the proof holds; `audit` says what does not."""
+        return self.audit().ok
+
+    def save(self, path: str | Path) -> None:
+        """Write the evidence file that `vendue audit verify` reads."""
+        write_evidence(Path(path), self.charter, self.pieces)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A task that was done, and paid for."""
+
+    value: Any
+    """The result, read from JSON."""
+    winner: str
+    """The contractor's printed peer id."""
+    winner_name: str
+    price: int
+    """Minor units."""
+    state: State
+    """`SETTLED`, which in a governed market is provisional, or `FINAL`."""
+    epoch: int
+    contract_id: Digest
+    settlement_id: Digest
+    proof: Proof = field(repr=False)
+
+
+def is_over(contract: Contract, *, final: bool) -> bool:
+    """Tell whether a caller needs to wait no longer; with `final`, a settlement alone is not enough."""
+    state = contract.reading.state
+    if state is State.SETTLED:
+        return not final
+    return state in (State.FINAL, State.CANCELLED, State.VETOED, State.VOID)
+
+
+def done_of(contract: Contract, charter: Statement[Charter], sealer: Sealer, names: dict[bytes, str]) -> Done:
+    """The outcome of a contract that is over. Raises the error that its end is, if it did not end well."""
+    reading = contract.reading
+    if reading.state not in (State.SETTLED, State.FINAL) or reading.end is None or reading.award is None:
+        raise error_of(contract)
+    result = contract.held[Digest(reading.end.about or b"")]
+    assert isinstance(result.body, Result), "a settlement is about a result"
+    winner = reading.award.body.winner
+    return Done(
+        value=json.loads(result.body.output) if result.body.output else None,
+        winner=print_peer(winner),
+        winner_name=names.get(winner, ""),
+        price=reading.award.body.price,
+        state=reading.state,
+        epoch=reading.epoch,
+        contract_id=contract.id,
+        settlement_id=reading.end.id,
+        proof=Proof(contract, charter, sealer),
+    )
+
+
+def error_of(contract: Contract) -> VendueError:
+    """The error that a contract's end means for its caller."""
+    reading = contract.reading
+    skill = contract.announcement.body.skill
+    name = f"The task {contract.id.hex()[:16]} ({skill})"
+    if reading.state is State.VETOED or (isinstance(reading.end, Statement) and _vetoed(reading)):
+        return Vetoed(f"{name} was vetoed.", why=_why_vetoed(contract), do="Ask whoever governs this market.")
+    if reading.state is State.VOID:
+        return TaskFailed(f"{name} is void.", why=str(reading.fault))
+    assert reading.end is not None, "only a contract that is over has an error"
+    reason = reading.end.body.reason if isinstance(reading.end.body, Cancel) else ""
+    match reason:
+        case CancelReason.NO_BIDS:
+            return NoBids(f"Nobody took {name[4:]}.", why=_why_no_bids(contract))
+        case CancelReason.DEADLINE:
+            return DeadlinePassed(f"{name} was not done by its deadline.", do="Allow more time with --deadline.")
+        case CancelReason.DENIED:
+            return Vetoed(
+                f"{name} got no permit in time.", why="Such a task needs a governor.", do="Start one: vendue govern"
+            )
+        case _:
+            return TaskFailed(f"{name} was not done: {reason}.", why=_last_failure(contract))
+
+
+def _vetoed(reading: Reading) -> bool:
+    return isinstance(reading.end, Statement) and getattr(reading.end.body, "reason", None) is CancelReason.VETOED
+
+
+def _why_vetoed(contract: Contract) -> str:
+    vetoes = [vote.body for vote in contract.votes if isinstance(vote.body, Veto)]
+    return "; ".join(f"{veto.reason} (rule {veto.rule})" for veto in vetoes)
+
+
+def _why_no_bids(contract: Contract) -> str:
+    if contract.bids:
+        cheapest = min(bid.body.price for bid in contract.bids)
+        return f"The lowest of {len(contract.bids)} bids is {cheapest}, above the budget of {contract.announcement.body.budget}."
+    refusals = [said for said in contract.held.values() if type(said.body).__name__ == "Refusal"]
+    reasons = sorted({said.body.reason for said in refusals})  # type: ignore[attr-defined]
+    return f"{len(refusals)} peers refused: {', '.join(reasons)}." if refusals else "No peer here offers this skill."
+
+
+def _last_failure(contract: Contract) -> str:
+    failures = [said.body.reason for said in contract.held.values() if isinstance(said.body, Failure)]
+    return failures[-1] if failures else ""

@@ -1,0 +1,284 @@
+"""The loop of one peer: sockets, timers and workers around the pure node.
+
+    frames and events → one turn (`protocol.turn`: step, record, publish) → start work, answer callers, ask for ids
+
+It has no rule of the market. A turn that fails to record stops the peer, for it no longer knows what it has promised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Final
+
+from peer.discovery import Discovery, Found
+from peer.fetch import Fetch
+from peer.journal import Journal
+from peer.requests import FeedRange, Ids
+from peer.skill import Skill
+from peer.telemetry import logger
+from peer.transport import Addresses, Transport
+from peer.workers import Done, Failed, Workers
+from protocol import limits
+from protocol.actions import Action, Check, Convict, Execute, Extend, FetchFeed, Report, Stop
+from protocol.actions import Fetch as FetchIds
+from protocol.bundle import evidence_of, exhibit
+from protocol.codec import decode
+from protocol.contract import Reading
+from protocol.events import Advanced, Event, Lost, Present, Seen, Worked
+from protocol.keys import Digest, PeerId, short_peer
+from protocol.node import Node
+from protocol.statements import AnyStatement, Card, Failure, Result
+from protocol.topics import TOPIC_LENGTH, governance_topic, peer_topic, skill_topic
+from protocol.turn import Turn, exhibit_frames
+
+FRAMES_PER_TURN: Final = 256
+"""A turn takes no more than this, so that timers and callers get their say under load."""
+GOVERNOR_PAUSE_S: Final = 0.01
+"""What a governor lets pass between turns under load: it is in nobody's way, and larger turns cost it less."""
+STRANGERS_MAX: Final = 1_024
+_NO_TOPIC: Final = bytes(TOPIC_LENGTH)
+
+_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def clock_ms() -> int:
+    """The time that the core counts in: milliseconds since boot, a suspended machine's sleep included."""
+    return time.clock_gettime_ns(_CLOCK) // 1_000_000
+
+
+class Runtime:
+    """One peer that runs: its node, and everything real around it."""
+
+    def __init__(
+        self,
+        node: Node,
+        turn: Turn,
+        journal: Journal,
+        transport: Transport,
+        fetch: Fetch,
+        discovery: Discovery,
+        *,
+        skills: Mapping[str, Skill],
+        card: Card,
+        pause_s: float = 0.0,
+    ) -> None:
+        self.node, self.turn, self.transport, self.discovery = node, turn, transport, discovery
+        self.log = logger(peer=node.peer)
+        self.stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when the peer has stopped by itself, with the reason as its exception."""
+        self.on_report: Callable[[Digest, Reading], None] = lambda contract, reading: None
+        self.on_check: Callable[[Digest, AnyStatement], None] = lambda contract, result: None
+        self.on_convict: Callable[[Convict], None] = lambda conviction: None
+        self._journal, self._fetch = journal, fetch
+        self._skills, self._card, self._pause_s = skills, card, pause_s
+        self._loop = asyncio.get_running_loop()
+        self._workers = Workers(
+            self._loop, on_done=self._done, on_progress=self._advanced, threads=max(8, card.capacity)
+        )
+        self._events: list[Event] = []
+        self._fetched: list[bytes] = []
+        self._addresses: dict[bytes, Addresses] = {}
+        self._topics: dict[bytes, PeerId] = {}
+        self._present: set[bytes] = set()
+        self._turn_due = False
+        self._last_turn_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_ms = 0
+        self._closing = False
+
+    # Life
+
+    def start(self) -> None:
+        """Subscribe, resume what the journal left open, and begin to find the others."""
+        if self.node.governor is not None:
+            self.transport.subscribe(b"")
+        for topic in [peer_topic(self.node.peer), governance_topic(self.node.market), *map(skill_topic, self._skills)]:
+            self.transport.subscribe(topic)
+        self._fetch.serve(self._serve)
+        self._fetch.listen(self._loop)
+        self.transport.listen(self._loop, self._wake)
+        self._carry_out(self.turn.resume(clock_ms()))
+        self.post(Present(self._card))
+        self.discovery.start(self._found, self._gone)
+
+    async def close(self) -> None:
+        """Say nothing more, stop the work, and leave cleanly."""
+        self._closing = True
+        if self._timer is not None:
+            self._timer.cancel()
+        await self.discovery.close()
+        await self._workers.close()
+        self._fetch.close()
+        self.transport.close()
+        with suppress(Exception):
+            self._journal.close()
+
+    def post(self, event: Event) -> None:
+        """Hand an event in; it is taken with the next turn."""
+        self._events.append(event)
+        self._wake()
+
+    def run_now(self, event: Event) -> None:
+        """Hand an event in and run a turn for it. Raises ValueError for an `Announce` that may not be announced."""
+        self._run([], [event])
+
+    def address_of(self, known: bytes) -> Addresses | None:
+        """Where a peer was found."""
+        return self._addresses.get(known)
+
+    # The loop
+
+    def _wake(self) -> None:
+        if self._turn_due or self._closing:
+            return
+        self._turn_due = True
+        wait = self._last_turn_s + self._pause_s - self._loop.time() if self._pause_s else 0.0
+        if wait > 0:
+            self._loop.call_later(wait, self._take_turn)
+        else:
+            self._loop.call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._turn_due = False
+        if self._closing or self.stopped.done():
+            return
+        frames = self.transport.receive(FRAMES_PER_TURN)
+        if self._fetched:
+            frames += [_NO_TOPIC + frame for frame in exhibit_frames(self._fetched)]
+            self._fetched.clear()
+        for topic, here in self.transport.presences():
+            self._noticed(topic, here=here)
+        events, self._events = self._events, []
+        try:
+            self._run(frames, events)
+        except Exception as error:
+            self.log.error("the peer stops", why=repr(error)[:200])
+            self.stopped.set_exception(error)
+        self._last_turn_s = self._loop.time()
+
+    def _run(self, frames: list[bytes], events: list[Event]) -> None:
+        self._carry_out(self.turn.run(frames, events, clock_ms()))
+        self._arm()
+
+    def _arm(self) -> None:
+        """Keep one timer; one that fires too early costs a turn, one that is moved every turn costs more."""
+        due = self.turn.deadline_ms()
+        if due is None or (self._timer is not None and self._timer_ms <= due):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_ms = due
+        self._timer = self._loop.call_later(max(0, due - clock_ms()) / 1000, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._wake()
+
+    def _carry_out(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Report(contract=contract, reading=reading):
+                    self.on_report(contract, reading)
+                case Execute():
+                    self._execute(action)
+                case Stop(award=award):
+                    self._workers.stop(award)
+                case Extend(award=award, lease_until_ms=lease_until_ms):
+                    self._workers.extend(award, lease_until_ms)
+                case Check(contract=contract, result=result):
+                    self.on_check(contract, result)
+                case FetchIds(holder=holder, ids=ids):
+                    self._ask(holder, Ids(list(ids)))
+                case FetchFeed(author=author, feed=feed, first=first, last=last):
+                    self._ask(author, FeedRange(author, feed, first, last))
+                case Convict():
+                    self.log.warning("a fork convicts", author=short_peer(action.first.author), reason=action.reason)
+                    self.on_convict(action)
+
+    # Work
+
+    def _execute(self, execute: Execute) -> None:
+        skill = self._skills[execute.task.skill]
+        self._workers.start(
+            execute.award.id,
+            skill,
+            execute.task.input,
+            token=execute.token,
+            epoch=execute.award.body.epoch,
+            lease_until_ms=execute.lease_until_ms,
+            clock=clock_ms,
+        )
+
+    def _done(self, award: bytes, ended: Done | Failed) -> None:
+        outcome: Result | Failure
+        match ended:
+            case Done(output=output, usage_ms=usage_ms):
+                outcome = Result(output=output, output_digest=None, usage_ms=usage_ms)
+            case Failed(failure_class=failure_class, reason=reason):
+                outcome = Failure(failure_class=failure_class, reason=reason[: limits.NOTE_MAX], done="")
+        self.post(Worked(award=Digest(award), outcome=outcome))
+
+    def _advanced(self, award: bytes, permille: int, note: str) -> None:
+        self.post(Advanced(award=Digest(award), permille=permille, note=note[: limits.NOTE_MAX]))
+
+    # Peers
+
+    def _found(self, found: Found) -> None:
+        who = PeerId(found.peer_id)
+        self._addresses[who] = found.addresses
+        topic = peer_topic(who)
+        self._topics[topic] = who
+        self.transport.connect(who, found.addresses.publish)
+        self.log.debug("a peer was found", other=short_peer(who), way=str(found.path))
+        if topic in self._present:
+            self.post(Seen(who))
+
+    def _gone(self, gone: bytes) -> None:
+        """A goodbye is a hint: a peer that still listens to us stays."""
+        if peer_topic(gone) not in self._present:
+            self._addresses.pop(gone, None)
+            self.transport.disconnect(gone)
+
+    def _noticed(self, topic: bytes, *, here: bool) -> None:
+        """Somebody subscribed to a peer's own topic at our publisher, or left: that peer can hear us, or cannot."""
+        if topic[:1] != b"p":
+            return
+        who = self._topics.get(topic)
+        if here and len(self._present) < STRANGERS_MAX:
+            self._present.add(topic)
+            if who is not None:
+                self._events.append(Seen(who))
+                self.discovery.mark_live(who)
+        elif not here:
+            self._present.discard(topic)
+            if who is not None:
+                self._events.append(Lost(who))
+                self.discovery.mark_dead(who)
+
+    # Fetching
+
+    def _ask(self, holder: bytes, request: Ids | FeedRange) -> None:
+        where = self._addresses.get(holder)
+        if where is not None:
+            self._fetch.ask(holder, where.fetch, request, self._take_fetched)
+
+    def _take_fetched(self, pieces: list[bytes]) -> None:
+        if pieces and not self._closing:
+            self._fetched += pieces
+            self._wake()
+
+    def _serve(self, request: Ids | FeedRange) -> list[bytes]:
+        """Answer another's question: evidence of what we hold, or of a range of our own feed."""
+        if isinstance(request, Ids):
+            found = [self.node.holdings.find(Digest(known)) for known in request.ids[: limits.FETCH_IDS_MAX]]
+            return [evidence_of(statement, self.turn.sealer) for statement in found if statement is not None]
+        if request.author != self.node.peer:
+            return []
+        last = min(request.last_seq, request.first_seq + limits.BUNDLE_STATEMENTS_MAX - 1)
+        payloads = self._journal.said(request.feed, request.first_seq, last)
+        said = [decode(payload) for payload in payloads]
+        said = [statement for statement in said if request.first_seq <= statement.seq <= last]
+        return exhibit(said, self.turn.sealer) if said else []
