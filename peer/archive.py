@@ -63,7 +63,14 @@ class Archive(NamedTuple):
     statements: dict[Digest, AnyStatement]
     """Everything, by id: contracts have bounds of their own and may hold less."""
     strays: tuple[AnyStatement, ...]
-    """Those about something that is not here, and announcements under a charter that is not here."""
+    """Those about something that is not here, and those under a charter that is not here."""
+    roots: dict[Digest, AnyStatement | None]
+    """Where the way through what is about what ends for each statement; None where a step of it is not here."""
+
+    def home(self, statement: AnyStatement) -> Digest | None:
+        """The contract that a statement belongs to, if it is here."""
+        root = self.roots[statement.id]
+        return root.id if root is not None and root.id in self.contracts else None
 
 
 def read_statements(rows: Iterable[Row], *, market: bytes, sealer: Sealer | None = None) -> Iterator[AnyStatement]:
@@ -115,18 +122,18 @@ def sort_out(statements: Iterable[AnyStatement], charters: Mapping[Digest, Chart
         for one in held.values()
         if isinstance(one.body, Announcement) and Digest(one.body.charter) in charters
     }
-    homes: dict[Digest, Digest | None] = {contract_id: contract_id for contract_id in contracts}
     of_contract: dict[Digest, list[AnyStatement]] = {contract_id: [] for contract_id in contracts}
     strays: list[AnyStatement] = []
+    roots: dict[Digest, AnyStatement | None] = {}
     for statement in held.values():
-        home = _home(statement, held, homes)
-        if home is not None:
-            of_contract[home].append(statement)
-        elif statement.about is not None or isinstance(statement.body, Announcement):
+        root = _root(statement, held, roots)
+        if root is not None and root.id in contracts:
+            of_contract[root.id].append(statement)
+        elif root is None or isinstance(root.body, Announcement):
             strays.append(statement)
     for contract_id, members in of_contract.items():
         _fill(contracts[contract_id], members, held)
-    return Archive(contracts, held, tuple(strays))
+    return Archive(contracts, held, tuple(strays), roots)
 
 
 def _once(statements: Iterable[AnyStatement]) -> dict[Digest, AnyStatement]:
@@ -138,19 +145,21 @@ def _once(statements: Iterable[AnyStatement]) -> dict[Digest, AnyStatement]:
     return {known: held[known] for known in sorted(held)}
 
 
-def _home(
-    statement: AnyStatement, held: Mapping[Digest, AnyStatement], homes: dict[Digest, Digest | None]
-) -> Digest | None:
-    """Follow `about` to an announcement, and remember for all on the way where it leads. Digests make no circles."""
+def _root(
+    statement: AnyStatement, held: Mapping[Digest, AnyStatement], roots: dict[Digest, AnyStatement | None]
+) -> AnyStatement | None:
+    """Follow `about` to its end, and remember it for all on the way. Digests make no circles."""
     way: list[Digest] = []
     here: AnyStatement | None = statement
-    while here is not None and here.id not in homes:
+    while here is not None and here.id not in roots:
         way.append(here.id)
-        roots = here.about is None or isinstance(here.body, Announcement) or type(here.body) in OUTSIDE_CONTRACTS
-        here = None if roots else held.get(Digest(here.about or b""))
-    home = homes[here.id] if here is not None else None
-    homes.update(dict.fromkeys(way, home))
-    return home
+        if here.about is None or isinstance(here.body, Announcement) or type(here.body) in OUTSIDE_CONTRACTS:
+            roots[here.id] = here
+        else:
+            here = held.get(Digest(here.about))
+    root = roots[here.id] if here is not None else None
+    roots.update(dict.fromkeys(way, root))
+    return root
 
 
 def _fill(contract: Contract, members: list[AnyStatement], held: Mapping[Digest, AnyStatement]) -> None:
