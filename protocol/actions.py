@@ -9,6 +9,13 @@ from protocol.keys import Digest, PeerId
 from protocol.statements import Announcement, AnyStatement, Award, Statement
 
 
+class NoVote(Struct, frozen=True):
+    """What the person at the governor's desk decided may not be said; nothing was said."""
+
+    about: Digest | None
+    fault: str
+
+
 class Say(Struct, frozen=True, gc=False):
     """Record a statement of ours, unless that was done before, and then publish it on a topic."""
 
@@ -28,7 +35,10 @@ class Show(Struct, frozen=True, gc=False):
 
 
 class Keep(Struct, frozen=True, gc=False):
-    """What was just heard matters after a restart: record the frame that it came in."""
+    """What was heard matters after a restart: record the frame that just came in, or evidence of an earlier one."""
+
+    statement: AnyStatement | None = None
+    """What came in earlier and matters only now; None: the frame just heard."""
 
 
 class Execute(Struct, frozen=True, kw_only=True):
@@ -68,6 +78,13 @@ class Report(Struct, frozen=True):
     reading: Reading
 
 
+class Impossible(Struct, frozen=True):
+    """A task that our user wants may not be announced; nothing was said."""
+
+    idempotency_key: bytes
+    fault: str
+
+
 class Fetch(Struct, frozen=True):
     """Ask a holder for statements by id."""
 
@@ -92,5 +109,7 @@ class Convict(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-Action = Say | Show | Keep | Execute | Extend | Stop | Check | Report | Fetch | FetchFeed | Convict
+Action = (
+    Impossible | NoVote | Say | Show | Keep | Execute | Extend | Stop | Check | Report | Fetch | FetchFeed | Convict
+)
 KEEP = Keep()

@@ -55,6 +55,9 @@ class Bidder:
         bid = self._bids.get(contract_id)
         said = bid.answer if bid is not None else self._lost.get(contract_id)
         if said is not None and not isinstance(said.body, Refusal):
+            if bid is None:  # the task is open again, and so is the bid
+                self._lost.pop(contract_id)
+                self._open(contract_id, _OpenBid(announcement, said, now_ms + announcement.body.deadline_ms), now_ms)
             self._holdings.seen.forget(contract_id)
             return [Say(peer_topic(announcement.author), said)]
         quote = self.quotes.get(announcement.body.skill)
@@ -83,14 +86,18 @@ class Bidder:
         contract_id = announcement.id
         said = self._feed.say(answer, about=contract_id, contract=contract_id, now_ms=now_ms)
         task = announcement.body
-        if len(self._bids) >= limits.REMEMBERED_ANSWERS:
-            self._bids.pop(next(iter(self._bids)))
-        self._bids[contract_id] = _OpenBid(announcement, said, now_ms + task.deadline_ms)
+        self._open(contract_id, _OpenBid(announcement, said, now_ms + task.deadline_ms), now_ms)
         self._holdings.seen.forget(contract_id)
         if isinstance(answer, Bid):
             self._busy.pop(contract_id, None)
-            self._set_timer(now_ms + task.bid_window_ms + ASK_AFTER_MS, contract_id)
         return [Say(peer_topic(announcement.author), said, task.effect is not EffectClass.PURE)]
+
+    def _open(self, contract_id: Digest, bid: _OpenBid, now_ms: int) -> None:
+        if len(self._bids) >= limits.REMEMBERED_ANSWERS:
+            self._bids.pop(next(iter(self._bids)))
+        self._bids[contract_id] = bid
+        if isinstance(bid.answer.body, Bid):
+            self._set_timer(now_ms + bid.announcement.body.bid_window_ms + ASK_AFTER_MS, contract_id)
 
     def lost(self, contract_id: Digest) -> None:
         """The task went to another, or is over: free everything but the Bid's bytes."""
@@ -111,6 +118,10 @@ class Bidder:
         bid = self._bids.get(contract_id)
         return bid.announcement if bid is not None else None
 
+    def find(self, known: Digest) -> AnyStatement | None:
+        """The announcement behind an open bid, for a manager that lost its journal."""
+        return self.announcement_of(known)
+
     def won(self, contract_id: Digest) -> AnyStatement | None:
         """The task is ours: the bid goes over to the contract."""
         bid = self.bid_about(contract_id)
@@ -124,8 +135,8 @@ class Bidder:
         while self._busy and self._has_place():
             contract_id, (announcement, until) = next(iter(self._busy.items()))
             del self._busy[contract_id]
-            if now_ms < until:
-                return self.invited(announcement, now_ms)
+            if now_ms < until and (actions := self.invited(announcement, now_ms)):
+                return actions
         return []
 
     # Time
@@ -156,5 +167,7 @@ class Bidder:
 
     def remember_bid(self, bid: AnyStatement) -> None:
         """Take back in, at replay, a bid that we have said."""
-        if bid.about is not None and isinstance(bid.body, Bid) and len(self._lost) < limits.REMEMBERED_ANSWERS:
+        if bid.about is not None and isinstance(bid.body, Bid):
+            if len(self._lost) >= limits.REMEMBERED_ANSWERS:
+                self._lost.pop(next(iter(self._lost)))
             self._lost[Digest(bid.about)] = bid

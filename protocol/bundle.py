@@ -18,6 +18,7 @@ The fold is the next check, and belongs to `protocol.contract`.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import msgpack
@@ -42,20 +43,33 @@ def open_door(author: bytes, statement: AnyStatement | None) -> str | None:
     return None
 
 
-class Bundle(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Bundle:
     """One author's statements under one signature, as received or as sealed."""
 
     market: bytes
     author: PeerId
     signature: Signature
-    payloads: tuple[bytes, ...]
-    ids: tuple[Digest, ...]
+    payloads: Sequence[bytes]
+    ids: Sequence[Digest]
+    _tree: list[list[bytes]] | None = None
+
+    @property
+    def tree(self) -> list[list[bytes]]:
+        """The tree over the ids, built once: for the root first, and later for whatever is cut out."""
+        if self._tree is None:
+            self._tree = merkle.levels(self.ids)
+        return self._tree
+
+    @property
+    def root(self) -> bytes:
+        return self.tree[-1][0]
 
     def cut(self, index: int) -> bytes:
         """The evidence of statement `index` (from 0): bytes that stand alone."""
         return _pack_evidence(
             self.market, self.author, self.signature, self.payloads[index], index, len(self.ids),
-            merkle.inclusion_path(self.ids, index),
+            merkle.path_in(self.tree, index),
         )  # fmt: skip
 
 
@@ -106,8 +120,8 @@ def _read_bundle(frame: bytes) -> Bundle:
         case [str(tag), bytes(market), bytes(author), bytes(signature), list(payloads)]:
             fits = tag == BUNDLE_TAG and len(market) == 32 and len(author) == 32 and len(signature) == _SIGNATURE_LENGTH
             if fits and payloads and all(type(payload) is bytes for payload in payloads):
-                ids = tuple([statement_id(payload) for payload in payloads])
-                return Bundle(market, PeerId(author), Signature(signature), tuple(payloads), ids)
+                ids = [statement_id(payload) for payload in payloads]
+                return Bundle(market, PeerId(author), Signature(signature), payloads, ids)
     raise Malformed("not a bundle")
 
 
@@ -127,8 +141,7 @@ def open_bundle(
     repeated = [known for known in bundle.ids if known in seen]
     if not new:
         return Opened([], repeated, [])
-    root = merkle.root(bundle.ids)
-    if not sealer.verify(bundle.author, message_to_sign(bundle.market, root), bundle.signature):
+    if not sealer.verify(bundle.author, message_to_sign(bundle.market, bundle.root), bundle.signature):
         return Opened([], [], [_reject(Blame.CONNECTION, "bad signature")])
     return _take_out(bundle, new, repeated, door)
 

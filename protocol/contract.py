@@ -226,6 +226,10 @@ class Contract:
         """The steps held that name this predecessor: more than one is a fork."""
         return self._children.get(prev, [])
 
+    def unlinked(self) -> list[Digest]:
+        """The predecessors that steps held here name, and that are not held themselves."""
+        return [Digest(prev) for prev in self._children if prev not in self.held]
+
     @property
     def reading(self) -> Reading:
         if self._reading is None:
@@ -352,6 +356,12 @@ class Contract:
             if counts:
                 governors.add(vote.author)
         return len(governors) >= needed
+
+    def award_of(self, voted: bytes | None) -> Digest | None:
+        """The award that a vote on an award or a settlement is about, as far as it is held."""
+        held = self.held.get(Digest(voted)) if voted is not None else None
+        found = voted if held is not None and isinstance(held.body, Award) else self._award_of_settlement(voted)
+        return Digest(found) if found is not None else None
 
     def _award_of_settlement(self, about: bytes | None) -> bytes | None:
         settlement = self.held.get(Digest(about)) if about is not None else None

@@ -42,6 +42,9 @@ RESTARTED: Final = "the peer was restarted during the work"
 PLACE_WAIT_MS: Final = 500
 """How long an award may wait for a free place before it is declined: well within the manager's accept window."""
 
+UNCONFIRMED_MS: Final = 1_000
+"""When a winner that may not confirm yet (no permit, or a veto) asks for the first time what became of its award."""
+
 
 def idempotency_token(announcement: Statement[Announcement]) -> Digest:
     """H(manager, idempotency key): what a sink sees is the same for every attempt at a task (SPEC section 8)."""
@@ -52,20 +55,21 @@ class Job:
     """One award to us, with the times that only we count."""
 
     __slots__ = (
-        "award", "contract", "due_ms", "first_said", "last", "lease_until", "offered_at", "pause_ms", "progress_at",
-        "repeat_at", "started", "stopped",
+        "award", "contract", "due_ms", "first_said", "forget_at", "last", "lease_until", "offered_at", "pause_ms",
+        "progress_at", "repeat_at", "started",
     )  # fmt: skip
 
     def __init__(self, contract: Contract, award: Statement[Award], now_ms: int) -> None:
         self.contract = contract
         self.award = award
         self.offered_at = now_ms
+        self.forget_at = now_ms + contract.announcement.body.deadline_ms
         self.first_said: dict[Digest, int] = {}
         self.last: AnyStatement | None = None
-        self.started = self.stopped = False
+        self.started = False
         self.lease_until: int | None = None
         self.progress_at: int | None = None
-        self.repeat_at: int | None = None
+        self.repeat_at: int | None = now_ms + UNCONFIRMED_MS
         self.pause_ms = limits.REPEAT_FIRST_MS
         self.due_ms: int | None = None
 
@@ -121,9 +125,9 @@ class Contractor:
         return self._pursue(job, now_ms) if job is not None else []
 
     def asked(self, contract: Contract) -> list[Action]:
-        """The manager says again what we have answered: say the answer again."""
+        """Somebody says again what we have answered: say the answer again."""
         job = self._of_contract.get(contract.id)
-        return [self._say_again(job)] if job is not None and job.last is not None else []
+        return self._say_again(job) if job is not None and job.last is not None else []
 
     def worked(self, event: Worked, now_ms: int) -> list[Action]:
         """Our agent has finished. What comes after the epoch's end is kept to ourselves."""
@@ -153,13 +157,17 @@ class Contractor:
         if reading.award is None or reading.award.id != job.award.id:
             pass
         elif stopped_by_veto:
+            if job.award.id in self._queue:
+                self._queue.remove(job.award.id)
             actions = self._stop(job, "vetoed", now_ms) if job.started else []
         elif job.last is None:
             actions = self._confirm(job, reading, now_ms)
         elif not job.answered:
             actions = self._follow_lease(job, reading, now_ms)
-        actions += self._keep_time(job, reading, now_ms)
-        self._arm(job)
+        actions += self._keep_time(job, now_ms)
+        if job.answered and (reading.state is State.SETTLED or now_ms >= job.forget_at):
+            self._holdings.end(job.contract)  # it waits for votes, or for a manager that is gone: bounded either way
+        self._arm(job, now_ms)
         return actions
 
     def _confirm(self, job: Job, reading: Reading, now_ms: int) -> list[Action]:
@@ -184,6 +192,7 @@ class Contractor:
         if not gate.go:
             actions.append(self._start(job, now_ms + job.contract.announcement.body.lease_ms))
         else:
+            job.pause_ms = limits.REPEAT_FIRST_MS
             job.repeat_at = now_ms + job.pause_ms
         return actions
 
@@ -196,6 +205,8 @@ class Contractor:
         if until <= (job.lease_until or 0):
             return []
         if now_ms >= until:
+            if all(step.about != job.last.id for step in reading.steps if job.last is not None):
+                return []  # the progress that asks for a better go is on its way
             return self._progress(job, Progress(permille=0, note="the go came late", partial=b""), now_ms)
         if not job.started:
             return [self._start(job, until)]
@@ -223,10 +234,8 @@ class Contractor:
         failure = Failure(failure_class=FailureClass.STOPPED, reason=reason, done="")
         return [Stop(job.award.id), self._answer(job, failure, now_ms), *self._next_in_queue(now_ms)]
 
-    def _keep_time(self, job: Job, reading: Reading, now_ms: int) -> list[Action]:
+    def _keep_time(self, job: Job, now_ms: int) -> list[Action]:
         """Ask for a renewal at half the lease, stop at its end, repeat what waits for an answer."""
-        if job.last is None:
-            return []
         if not job.answered and job.started:
             if job.lease_until is not None and now_ms >= job.lease_until:
                 return self._stop(job, "the lease ran out", now_ms)
@@ -235,7 +244,7 @@ class Contractor:
         if job.repeat_at is not None and now_ms >= job.repeat_at:
             job.pause_ms = min(job.pause_ms * limits.REPEAT_FACTOR, limits.REPEAT_LAST_MS)
             job.repeat_at = now_ms + job.pause_ms
-            return [self._say_again(job)]
+            return self._say_again(job)
         return []
 
     def _progress(self, job: Job, progress: Progress, now_ms: int) -> list[Action]:
@@ -251,7 +260,7 @@ class Contractor:
         job.pause_ms = limits.REPEAT_FIRST_MS
         job.repeat_at = now_ms + job.pause_ms
         job.lease_until = job.progress_at = None
-        self._arm(job)
+        self._arm(job, now_ms)
         return said
 
     def _speak(self, job: Job, body: Body, now_ms: int) -> Say:
@@ -259,14 +268,17 @@ class Contractor:
         self._holdings.learn(job.contract, statement)
         job.last = statement
         job.first_said[statement.id] = now_ms
-        return self._say_again(job)
+        return self._say(job, statement)
+
+    def _say_again(self, job: Job) -> list[Action]:
+        """Say our latest statement: what we last said of the award, or the bid that won it."""
+        latest = job.last or job.contract.held.get(Digest(job.award.body.bid))
+        return [self._say(job, latest)] if latest is not None else []
 
     @staticmethod
-    def _say_again(job: Job) -> Say:
-        assert job.last is not None, "only what was said can be said again"
-        return Say(
-            peer_topic(job.contract.manager), job.last, job.contract.announcement.body.effect is not EffectClass.PURE
-        )
+    def _say(job: Job, statement: AnyStatement) -> Say:
+        has_effects = job.contract.announcement.body.effect is not EffectClass.PURE
+        return Say(peer_topic(job.contract.manager), statement, has_effects)
 
     # Places
 
@@ -310,12 +322,12 @@ class Contractor:
         self._timers_set += 1
         heapq.heappush(self._timers, (due_ms, self._timers_set, key))
 
-    def _arm(self, job: Job) -> None:
+    def _arm(self, job: Job, now_ms: int) -> None:
         dues = [job.lease_until, job.progress_at] if job.started and not job.answered else []
         dues.append(job.repeat_at)
         if job.last is None:
             dues.append(job.offered_at + PLACE_WAIT_MS if job.award.id in self._queue else None)
-        due = min((due for due in dues if due is not None), default=None)
+        due = min((max(due, now_ms + 1) for due in dues if due is not None), default=None)
         if due is not None and due != job.due_ms:
             self._set_timer(due, job.award.id)
         job.due_ms = due
@@ -335,12 +347,12 @@ class Contractor:
 
     def resume(self, contract: Contract, now_ms: int) -> list[Action]:
         """Take up a contract that has an award to us. A lease that ran is taken as ended."""
-        award = next((step for step in contract.reading.steps if _is_award_to(step, self._feed.author)), None)
+        award = next((held for held in contract.held.values() if _is_award_to(held, self._feed.author)), None)
         if award is None or _is_over(contract, award):
             return []
         job = self._take(Job(contract, award, now_ms))
         mine = [said for said in contract.answers.get(award.id, ()) if said.author == self._feed.author]
-        job.last = max(mine, key=lambda said: said.seq, default=None)
+        job.last = max(mine, key=lambda said: (said.feed == self._feed.id, said.seq), default=None)
         actions: list[Action] = []
         if job.answered:
             job.repeat_at = now_ms
@@ -352,9 +364,10 @@ class Contractor:
     def seen(self, manager: bytes) -> list[Action]:
         """A manager is there again: say what still waits for it."""
         return [
-            self._say_again(job)
+            say
             for job in self.jobs.values()
-            if job.contract.manager == manager and job.last is not None and job.repeat_at is not None
+            if job.contract.manager == manager and job.repeat_at is not None
+            for say in self._say_again(job)
         ]
 
 

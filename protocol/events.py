@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from protocol.keys import Digest, PeerId
-from protocol.statements import Announcement, AnyStatement, Card, Failure, Result
+from protocol.statements import Announcement, AnyStatement, Card, Failure, Permit, Result, Veto
 
 
 class Heard(Struct, frozen=True, gc=False):
@@ -62,6 +62,13 @@ class Advanced(Struct, frozen=True, kw_only=True):
     partial: bytes = b""
 
 
+class Vote(Struct, frozen=True, kw_only=True):
+    """The person at a governor's desk has decided: a vote on exactly this statement, or (None) a standing permit."""
+
+    about: Digest | None
+    body: Permit | Veto
+
+
 class Present(Struct, frozen=True):
     """We have something to offer: say our card."""
 
@@ -84,4 +91,4 @@ class Tick(Struct, frozen=True, gc=False):
     """Time has passed."""
 
 
-Event = Heard | HeardAgain | Announce | Withdraw | Checked | Worked | Advanced | Present | Seen | Lost | Tick
+Event = Heard | HeardAgain | Announce | Withdraw | Checked | Worked | Advanced | Vote | Present | Seen | Lost | Tick

@@ -22,7 +22,7 @@ B = TypeVar("B", bound=Body)
 class Feed:
     """What one author says, numbered from 1 without gaps."""
 
-    __slots__ = ("_last", "author", "id", "market", "seq", "wall_offset_ms")
+    __slots__ = ("_last", "_spoken_in", "author", "id", "market", "seq", "wall_offset_ms")
 
     def __init__(self, *, market: Digest, author: PeerId, feed_id: bytes, wall_offset_ms: int = 0) -> None:
         """`feed_id` is 8 random bytes, new whenever a journal is born; the wall clock is `now_ms + wall_offset_ms`."""
@@ -32,6 +32,8 @@ class Feed:
         self.seq = 0
         self.wall_offset_ms = wall_offset_ms
         self._last: dict[Digest, Digest] = {}
+        self._spoken_in: dict[Digest, Digest] = {}
+        """During a replay: the last statement in each contract → the contract."""
 
     def say(self, body: B, *, about: Digest | None, contract: Digest | None, now_ms: int) -> Statement[B]:
         """Make the next statement. `contract` is nil for an announcement, which begins one, and outside contracts."""
@@ -46,6 +48,8 @@ class Feed:
             about=about,
         )
         self.seq += 1
+        if self._spoken_in:
+            self._spoken_in.clear()
         if type(body) not in OUTSIDE_CONTRACTS:
             self._last[contract or statement.id] = statement.id
         return statement
@@ -58,9 +62,17 @@ class Feed:
     def full(self) -> bool:
         return len(self._last) >= SPOKEN_MAX
 
-    def remember(self, statement: AnyStatement, contract: Digest | None) -> None:
-        """Take back in, at replay, what this feed has said before."""
-        if statement.feed == self.id:
-            self.seq = max(self.seq, statement.seq)
-            if contract is not None:
-                self._last[contract] = statement.id
+    def remember(self, statement: AnyStatement, contract: Digest) -> None:
+        """Take back in, at replay, what this feed has said before.
+
+        `contract` counts only for the first statement in a contract: all others name their predecessor, so that no
+        prev is used twice even if a contract itself cannot be put together again.
+        """
+        if statement.feed != self.id:
+            return
+        self.seq = max(self.seq, statement.seq)
+        if type(statement.body) in OUTSIDE_CONTRACTS:
+            return
+        known = self._spoken_in.pop(Digest(statement.prev), None) if statement.prev is not None else None
+        self._last[known or contract] = statement.id
+        self._spoken_in[statement.id] = known or contract

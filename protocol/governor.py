@@ -7,23 +7,28 @@ and one settlement per task, and does not vote on its own contracts.
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
-from typing import cast
+from typing import Final, cast
 
 from protocol import limits
-from protocol.actions import Action, Fetch, FetchFeed, Say
+from protocol.actions import Action, Fetch, NoVote, Say
 from protocol.auction import decide as decide_auction
 from protocol.contract import Contract, Reading, State
+from protocol.events import Vote
 from protocol.feed import Feed
+from protocol.gaps import Gaps
 from protocol.holdings import Holdings
 from protocol.keys import Digest, PeerId
 from protocol.policy import Case, Decision, Policy, Ruled, Stage, decide
 from protocol.statements import (
+    Announcement,
     AnyStatement,
     Award,
     Bid,
     EffectClass,
     Permit,
+    Result,
     Settlement,
     Statement,
     Veto,
@@ -31,42 +36,22 @@ from protocol.statements import (
 )
 from protocol.topics import peer_topic
 
-RECOMPUTE = "recompute"
+RECOMPUTE: Final = "recompute"
 """The rule that every governor has: an award must follow from the bids that it lists."""
+STANDING: Final = "standing"
+"""Another that every governor has: each use of a standing permit is spent once."""
 
 
-class FeedWatch:
-    """How far one author's feed is held, and since when something is missing in it."""
+class _Repeat:
+    """A veto that waits for its manager's answer."""
 
-    __slots__ = ("ahead", "asked_ms", "held", "missing_since")
+    __slots__ = ("at_ms", "contract", "pause_ms", "veto")
 
-    def __init__(self) -> None:
-        self.held = 0
-        self.ahead: set[int] = set()
-        self.missing_since: int | None = None
-        self.asked_ms = 0
-
-    def note(self, seq: int, now_ms: int) -> None:
-        """A statement of the feed came in."""
-        if seq == self.held + 1:
-            self.held = seq
-            while self.ahead and self.held + 1 in self.ahead:
-                self.held += 1
-                self.ahead.discard(self.held)
-            self.missing_since = now_ms if self.ahead else None
-        elif seq > self.held and len(self.ahead) < limits.FEED_WINDOW:
-            self.ahead.add(seq)
-            if self.missing_since is None:
-                self.missing_since = now_ms
-
-    def gap(self, now_ms: int) -> tuple[int, int] | None:
-        """The first range that is missing for long enough to be called a gap, both ends included."""
-        if self.missing_since is None or not self.ahead:
-            return None
-        if now_ms < self.missing_since + limits.GAP_MS or now_ms < self.asked_ms + limits.FETCH_AGAIN_MS:
-            return None
-        self.asked_ms = now_ms
-        return self.held + 1, min(self.ahead) - 1
+    def __init__(self, veto: AnyStatement, contract: Contract, now_ms: int) -> None:
+        self.veto = veto
+        self.contract = contract
+        self.pause_ms = limits.REPEAT_FIRST_MS
+        self.at_ms = now_ms + self.pause_ms
 
 
 class Governor:
@@ -74,74 +59,65 @@ class Governor:
 
     def __init__(self, feed: Feed, holdings: Holdings, policy: Policy) -> None:
         self.policy = policy
-        self.feeds: dict[tuple[bytes, bytes], FeedWatch] = {}
+        self.gaps = Gaps()
         self.referred: dict[Digest, Decision] = {}
         """Cases that wait for a person: the id of the award or settlement → what the rules said."""
         self._feed = feed
         self._holdings = holdings
-        self._gaps: set[tuple[bytes, bytes]] = set()
+        self._incomplete: set[Digest] = set()
+        """Contracts with an award that cannot be recomputed yet."""
+        self._repeats: dict[Digest, _Repeat] = {}
+        """Vetoes that no step of their manager has answered yet."""
+        self._open: list[tuple[int, int, Digest]] = []
+        """When each open contract is overdue, and how long to wait then: a heap."""
+        self._spent: dict[tuple[bytes, bytes, int], Digest] = {}
+        """Uses of standing permits; no more than the permits themselves allow."""
         self._rates: dict[tuple[bytes, str], deque[int]] = {}
+        holdings.on_forgotten.append(self._forget)
 
-    # Watching feeds
-
-    def note(self, statement: AnyStatement, now_ms: int) -> None:
-        """Every statement heard counts in its feed, whatever it says."""
-        key = (statement.author, statement.feed)
-        watch = self.feeds.get(key)
-        if watch is None:
-            if len(self.feeds) >= limits.FEEDS_MAX:
-                return
-            watch = self.feeds[key] = FeedWatch()
-        watch.note(statement.seq, now_ms)
-        if watch.missing_since is not None:
-            self._gaps.add(key)
-        elif self._gaps:
-            self._gaps.discard(key)
-
-    def gaps(self, now_ms: int) -> list[Action]:
-        """Ask the authors for what is missing in their feeds."""
-        actions: list[Action] = []
-        for author, feed in self._gaps:
-            gap = self.feeds[(author, feed)].gap(now_ms)
-            if gap is not None:
-                actions.append(FetchFeed(author=PeerId(author), feed=feed, first=gap[0], last=gap[1]))
-        return actions
-
-    def deadline_ms(self) -> int | None:
-        dues = [
-            max((watch.missing_since or 0) + limits.GAP_MS, watch.asked_ms + limits.FETCH_AGAIN_MS)
-            for watch in (self.feeds[key] for key in self._gaps)
-        ]
-        return min(dues, default=None)
+    def _forget(self, contract: Contract) -> None:
+        self._incomplete.discard(contract.id)
+        for vote in self._own(contract):
+            self._repeats.pop(vote.id, None)
 
     # Voting
 
     def heard(self, contract: Contract, statement: AnyStatement, now_ms: int) -> list[Action]:
         """A statement of a contract was learnt: vote where a vote is due."""
         if statement is contract.announcement:
+            self._expect_end(contract, now_ms)
             return self._announced(contract, now_ms)
-        if isinstance(statement.body, Award | Settlement) or contract.reading.missing or contract.gate.permit:
+        due = isinstance(statement.body, Award | Settlement) or contract.id in self._incomplete
+        if due or contract.reading.missing or contract.gate.permit:
             return self._pursue(contract, now_ms)
         return []
 
     def pursue(self, contract: Contract, now_ms: int) -> list[Action]:
-        """Vote where a vote is due, whatever was learnt: after a restart, or when an award's bids have come."""
-        announced = [] if self._own(contract) else self._announced(contract, now_ms)
+        """Vote where a vote is due, whatever was learnt: after a restart."""
+        self._expect_end(contract, now_ms)
+        own = self._own(contract)
+        for vote in own:
+            self._begin_to_repeat(vote, now_ms)
+        announced = [] if own else self._announced(contract, now_ms)
         return announced or self._pursue(contract, now_ms)
 
-    def asked(self, contract: Contract) -> list[Action]:
-        """A party says again what we have voted on: say the votes again, to both."""
-        return [
-            say
-            for vote in self._own(contract)
-            for say in self._to_parties(contract, vote, contract.reading, lazy=False)
-        ]
+    def asked(self, contract: Contract, question: AnyStatement, now_ms: int) -> list[Action]:
+        """A party says again what we have voted on: say the vote again, to both; or vote, if one is still due."""
+        if not isinstance(question.body, Announcement | Award | Result | Settlement):
+            return []
+        actions: list[Action] = []
+        for vote in self._own(contract):
+            voted = contract.held.get(Digest(vote.about or b""))
+            if voted is not None and (voted.id == question.id or voted.about == question.id or voted is question):
+                actions += self._to_parties(contract, vote, lazy=False)
+        return actions + self._pursue(contract, now_ms)
 
     def _own(self, contract: Contract) -> list[Statement[Permit] | Statement[Veto]]:
-        return [vote for vote in contract.votes if vote.author == self._feed.author and vote.feed == self._feed.id]
+        me = (self._feed.author, self._feed.id)
+        return [vote for vote in contract.votes if (vote.author, vote.feed) == me and vote.about is not None]
 
     def _announced(self, contract: Contract, now_ms: int) -> list[Action]:
-        if contract.manager == self._feed.author:
+        if contract.manager == self._feed.author or not self._seated(contract):
             return []
         announcement = contract.announcement
         rate = self._rate(announcement.author, announcement.body.skill, now_ms)
@@ -169,6 +145,8 @@ class Governor:
         award = reading.award
         if award is None or reading.fault is not None or self._feed.author in (contract.manager, award.body.winner):
             return []
+        if not self._seated(contract):
+            return []
         own = self._own(contract)
         if any(isinstance(vote.body, Veto) and vote.body.scope is VetoScope.TASK for vote in own):
             return []
@@ -180,20 +158,30 @@ class Governor:
         spoken = {vote.about for vote in own}
         if about in spoken or any(_is_veto_of(vote, award.id) for vote in own):
             return []
+        if stage is Stage.AWARD and contract.announcement.body.effect is EffectClass.PURE:
+            return []  # it runs on without us, and is looked at when it is settled
         missing = [Digest(bid) for bid in award.body.considered if Digest(bid) not in contract.held]
-        if missing and (stage is Stage.SETTLEMENT or contract.gate.permit):
+        if missing:
+            self._incomplete.add(contract.id)
             return [Fetch(PeerId(contract.manager), tuple(missing[: limits.FETCH_IDS_MAX]))]
+        self._incomplete.discard(contract.id)
         return self._decide(contract, reading, award, stage, about, now_ms)
+
+    def _seated(self, contract: Contract) -> bool:
+        """Only a seat's votes count: a governor that lost its journal is a new one, and waits for a new charter."""
+        me = (self._feed.author, self._feed.id)
+        return any((seat.governor, seat.feed) == me for seat in contract.charter.governors)
 
     def _decide(
         self, contract: Contract, reading: Reading, award: Statement[Award], stage: Stage, about: Digest, now_ms: int
     ) -> list[Action]:
-        if stage is Stage.AWARD and not contract.gate.permit and contract.announcement.body.effect is EffectClass.PURE:
-            return []
         wrong = _fault_of_award(contract, reading, award)
         if wrong is not None:
             decision = Decision(Ruled.VETO, RECOMPUTE, wrong, VetoScope.EPOCH)
             return self._veto(contract, about, decision, (award.body.bid,), now_ms)
+        if stage is Stage.AWARD and self._spent_before(contract, award):
+            decision = Decision(Ruled.VETO, STANDING, "this use of a standing permit was spent before", VetoScope.EPOCH)
+            return self._veto(contract, about, decision, (), now_ms)
         case = Case(stage, contract.announcement, award.body.winner, award.body.price, 0)
         decision = decide(self.policy, case)
         match decision.ruled:
@@ -203,9 +191,17 @@ class Governor:
                 if len(self.referred) < limits.BACKLOG_MAX:
                     self.referred[about] = decision
                 return []
-            case Ruled.PERMIT if stage is Stage.AWARD and not contract.gate.permit:
+            case Ruled.PERMIT if stage is Stage.AWARD and (not contract.gate.permit or _stands(reading, award)):
                 return []
         return self._permit(contract, about, award, decision, now_ms)
+
+    def _spent_before(self, contract: Contract, award: Statement[Award]) -> bool:
+        """Tell whether another award of this manager, in whatever feed, holds the same use of a standing permit."""
+        use = award.body.standing
+        if use is None:
+            return False
+        spent = self._spent.setdefault((award.author, use.permit, use.number), award.id)
+        return spent != award.id
 
     def _permit(
         self, contract: Contract, about: Digest, award: Statement[Award], decision: Decision, now_ms: int
@@ -251,22 +247,124 @@ class Governor:
         return self._vote(contract, veto, about, now_ms, lazy=False)
 
     def _vote(self, contract: Contract, body: Permit | Veto, about: Digest, now_ms: int, *, lazy: bool) -> list[Action]:
-        parties = contract.reading
         vote = self._feed.say(body, about=about, contract=contract.id, now_ms=now_ms)
         self._holdings.learn(contract, vote)
-        return self._to_parties(contract, vote, parties, lazy=lazy)
+        self.referred.pop(about, None)
+        self._begin_to_repeat(vote, now_ms)
+        return self._to_parties(contract, vote, lazy=lazy)
+
+    # A person's votes
+
+    def vote(self, event: Vote, now_ms: int) -> list[Action]:
+        """Say what the person at the desk decided, unless it contradicts what was said before."""
+        if event.about is None:
+            return self._give_standing(event.body, now_ms)
+        contract = self._holdings.contract_about(event.about)
+        fault = "this statement is not held here" if contract is None else self._fault_of_vote(contract, event)
+        if contract is None or fault is not None:
+            return [NoVote(event.about, fault or "")]
+        return self._vote(contract, event.body, event.about, now_ms, lazy=False)
+
+    def _give_standing(self, body: Permit | Veto, now_ms: int) -> list[Action]:
+        if not isinstance(body, Permit) or body.standing is None:
+            return [NoVote(None, "only a standing permit is about nothing")]
+        permit = self._feed.say(body, about=None, contract=None, now_ms=now_ms)
+        self._holdings.stand(permit)
+        return [Say(peer_topic(body.standing.manager), permit, durable=True)]
+
+    def _fault_of_vote(self, contract: Contract, event: Vote) -> str | None:
+        """A task veto is the last word on a task, a veto or the permit of a settlement on an epoch."""
+        voted, reading = contract.held[event.about or contract.id], contract.reading
+        if not self._seated(contract):
+            return "this governor has no seat under the task's charter"
+        if contract.manager == self._feed.author or (reading.award and reading.award.body.winner == self._feed.author):
+            return "a governor does not vote on its own contracts"
+        allowed = (Award, Settlement) if isinstance(event.body, Permit) else (Announcement, Award, Settlement)
+        if not isinstance(voted.body, allowed):
+            return "there is nothing to vote on in that statement"
+        epoch = contract.award_of(event.about)
+        whole_task = isinstance(event.body, Veto) and event.body.scope is VetoScope.TASK
+        for vote in self._own(contract):
+            settled = isinstance(contract.held[Digest(vote.about or b"")].body, Settlement)
+            vetoed = isinstance(vote.body, Veto)
+            if (settled and not vetoed) or (isinstance(vote.body, Veto) and vote.body.scope is VetoScope.TASK):
+                return "the last word of this governor on the task is said"
+            if vetoed and not whole_task and contract.award_of(vote.about) == epoch:
+                return "the last word of this governor on this epoch is said"
+        award = contract.held.get(epoch) if epoch is not None else None
+        if isinstance(event.body, Permit) and not (
+            award is not None and self._may_permit(contract, event.about or contract.id, award)  # type: ignore[arg-type]
+        ):
+            return "this governor has permitted the epoch, or a settlement of the task, already"
+        return None
+
+    # Saying votes, and saying vetoes again
+
+    def _expect_end(self, contract: Contract, now_ms: int) -> None:
+        """By its deadline a task has ended: if we do not know how, its manager is asked."""
+        if len(self._open) < limits.BACKLOG_MAX:
+            due_ms = now_ms + contract.announcement.body.deadline_ms + limits.FETCH_AGAIN_MS
+            heapq.heappush(self._open, (due_ms, limits.FETCH_AGAIN_MS, contract.id))
+
+    def _begin_to_repeat(self, vote: AnyStatement, now_ms: int) -> None:
+        """A governor repeats a veto until it holds the manager's end of that epoch (law 5)."""
+        contract = self._holdings.contract_about(vote.about)
+        if isinstance(vote.body, Veto) and contract is not None and len(self._repeats) < limits.BACKLOG_MAX:
+            self._repeats[vote.id] = _Repeat(vote, contract, now_ms)
+
+    def deadline_ms(self) -> int | None:
+        dues = [due for due in (self.gaps.deadline_ms(),) if due is not None]
+        dues += [self._open[0][0]] if self._open else []
+        return min([*dues, *[repeat.at_ms for repeat in self._repeats.values()]], default=None)
+
+    def tick(self, now_ms: int) -> list[Action]:
+        """Ask for what is missing, and say again the vetoes that nobody has answered."""
+        actions = self.gaps.tick(now_ms)
+        while self._open and self._open[0][0] <= now_ms:
+            _, pause_ms, contract_id = heapq.heappop(self._open)
+            contract = self._holdings.contracts.get(contract_id)
+            if contract is not None and contract.reading.end is None and contract.reading.fault is None:
+                actions.append(self.gaps.tail(contract.manager, contract.announcement.feed))
+                longer_ms = min(pause_ms * limits.REPEAT_FACTOR, limits.REPEAT_LAST_MS)
+                heapq.heappush(self._open, (now_ms + pause_ms, longer_ms, contract_id))
+        for repeat in [repeat for repeat in self._repeats.values() if repeat.at_ms <= now_ms]:
+            if _is_answered(repeat.veto, repeat.contract):
+                del self._repeats[repeat.veto.id]
+                continue
+            actions += self._to_parties(repeat.contract, repeat.veto, lazy=False)
+            repeat.pause_ms = min(repeat.pause_ms * limits.REPEAT_FACTOR, limits.REPEAT_LAST_MS)
+            repeat.at_ms = now_ms + repeat.pause_ms
+        return actions
 
     @staticmethod
-    def _to_parties(contract: Contract, vote: AnyStatement, reading: Reading, *, lazy: bool) -> list[Action]:
-        """Votes go to the manager and to the contractor, if there is one."""
+    def _to_parties(contract: Contract, vote: AnyStatement, *, lazy: bool) -> list[Action]:
+        """Votes go to the manager, and to the contractor of the epoch that they are about, if there is one."""
+        held = contract.held.get(contract.award_of(vote.about) or contract.id)
+        award = held if held is not None and isinstance(held.body, Award) else contract.reading.award
         actions: list[Action] = [Say(peer_topic(contract.manager), vote, durable=True, lazy=lazy)]
-        if reading.award is not None and reading.award.body.winner != contract.manager:
-            actions.append(Say(peer_topic(reading.award.body.winner), vote, durable=True, lazy=lazy))
+        if award is not None and isinstance(award.body, Award) and award.body.winner != contract.manager:
+            actions.append(Say(peer_topic(award.body.winner), vote, durable=True, lazy=lazy))
         return actions
+
+
+def _stands(reading: Reading, award: Statement[Award]) -> bool:
+    """Tell whether a standing permit lets this award start, so that no other vote is needed."""
+    return award.body.standing is not None and reading.permitted
 
 
 def _is_veto_of(vote: AnyStatement, award_id: Digest) -> bool:
     return isinstance(vote.body, Veto) and vote.about == award_id
+
+
+def _is_answered(veto: AnyStatement, contract: Contract) -> bool:
+    """Tell whether the manager's end of the vetoed epoch, or of the task, is held."""
+    reading = contract.reading
+    if reading.end is not None or reading.fault is not None:
+        return True
+    assert isinstance(veto.body, Veto)
+    if veto.body.scope is VetoScope.TASK or reading.award is None:
+        return veto.body.scope is VetoScope.EPOCH
+    return reading.award.id != veto.about
 
 
 def _fault_of_award(contract: Contract, reading: Reading, award: Statement[Award]) -> str | None:

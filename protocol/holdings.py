@@ -15,7 +15,10 @@ from protocol.keys import Digest
 from protocol.statements import (
     Announcement,
     AnyStatement,
+    Award,
     Charter,
+    Permit,
+    StandingUse,
     Statement,
 )
 from protocol.waiting import WaitingRoom
@@ -45,10 +48,11 @@ class SeenIds:
 
 
 class Forks:
-    """Which seqs and prevs every author has used: two different statements on one of them convict."""
+    """Which seqs, and which uses of standing permits, every feed has spent: two different statements on one convict."""
 
     def __init__(self) -> None:
         self._feeds: dict[tuple[bytes, bytes], dict[int, AnyStatement]] = {}
+        self._uses: dict[tuple[bytes, bytes, bytes, int], AnyStatement] = {}
 
     def look(self, statement: AnyStatement) -> AnyStatement | None:
         """Remember a statement; the other one, if the two are a fork by seq."""
@@ -64,6 +68,17 @@ class Forks:
             del feed[next(iter(feed))]
         return None
 
+    def spend(self, award: AnyStatement, use: StandingUse) -> AnyStatement | None:
+        """Remember one use of a standing permit; the other award, if it was spent before.
+
+        A manager that lost its journal does not know what it spent, so uses count per feed: twice in two feeds is a
+        reason for a veto, not a fork.
+        """
+        if len(self._uses) >= limits.SEEN_MAX:
+            self._uses.pop(next(iter(self._uses)))
+        other = self._uses.setdefault((award.author, award.feed, use.permit, use.number), award)
+        return other if other.id != award.id else None
+
 
 class Holdings:
     """The statements of one node, by contract."""
@@ -72,9 +87,13 @@ class Holdings:
         self.charters: dict[bytes, Statement[Charter]] = {charter.id: charter}
         self.contracts: dict[Digest, Contract] = {}
         self.seen = SeenIds()
-        self.waiting = WaitingRoom()
+        self.waiting = WaitingRoom(self.seen.forget)
         self.forks = Forks()
+        self.standing: dict[Digest, Statement[Permit]] = {}
+        """Standing permits, by id: awards cite them, and belong to no contract of their own."""
         self.on_forgotten: list[Callable[[Contract], None]] = []
+        self.elsewhere: Callable[[Digest], AnyStatement | None] = lambda known: None
+        """Asked for what is held outside contracts: the announcements behind open bids."""
         self._where: dict[bytes, Contract] = {}
         self._wanted: dict[Digest, list[Contract]] = {}
         self._ended: deque[Digest] = deque()
@@ -101,22 +120,46 @@ class Holdings:
         """Take a statement into a contract; False when nothing is new."""
         if not contract.learn(statement):
             return False
-        self._where[statement.id] = contract
+        # A chain may cite what belongs elsewhere: that does not move it here.
+        if statement.id not in self._where or self._where.get(statement.about or b"") is contract:
+            self._where[statement.id] = contract
         return True
 
     def find(self, known: Digest) -> AnyStatement | None:
-        """A statement that is held in some contract, by its id."""
+        """A statement that is held, by its id."""
         contract = self._where.get(known)
-        return contract.held.get(known) if contract is not None else None
+        if contract is not None:
+            return contract.held.get(known)
+        return self.standing.get(known) or self.elsewhere(known)
 
-    def want(self, contract: Contract) -> frozenset[Digest]:
-        """Note what a contract's chain cites and nobody here holds, and say what it is."""
-        missing = contract.reading.missing
+    def want(self, contract: Contract) -> tuple[Digest, ...]:
+        """Note what a contract's chain names and nobody here holds, and say what it is (law 2)."""
+        reading = contract.reading
+        missing = {*reading.missing, *contract.unlinked()}
+        if reading.award is not None and (use := reading.award.body.standing) is not None:
+            permit = self.standing.get(Digest(use.permit))
+            if permit is None and use.permit not in contract.held:
+                missing.add(Digest(use.permit))
         for wanted in missing:
             contracts = self._wanted.setdefault(wanted, [])
             if contract not in contracts and len(self._wanted) <= limits.WAITING_MAX:
                 contracts.append(contract)
-        return missing
+        return tuple(sorted(missing))[: limits.FETCH_IDS_MAX]
+
+    def is_wanted(self, known: Digest) -> bool:
+        return known in self._wanted
+
+    def stand(self, permit: Statement[Permit]) -> bool:
+        """Hold a standing permit; False when it is held, or there is no room."""
+        if permit.id in self.standing or len(self.standing) >= limits.STANDING_MAX:
+            return False
+        self.standing[permit.id] = permit
+        return True
+
+    def cite_standing(self, contract: Contract, award: Award) -> None:
+        """Show a contract the standing permit that an award of it uses, if that is held."""
+        if award.standing is not None and (permit := self.standing.get(Digest(award.standing.permit))) is not None:
+            contract.learn(permit)
 
     def cited(self, statement: AnyStatement) -> list[Contract]:
         """The contracts whose chains wait for this very statement, wherever it belongs."""
@@ -139,6 +182,7 @@ class Holdings:
         if contract is None:
             return
         for known in contract.held:
-            self._where.pop(known, None)
+            if self._where.get(known) is contract:
+                del self._where[known]
         for forgotten in self.on_forgotten:
             forgotten(contract)

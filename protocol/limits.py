@@ -46,6 +46,7 @@ BIDS_MAX: Final = 256  # bids held per contract: as many as an award can list
 ENDED_KEPT: Final = 2_048  # ended contracts kept in memory for those who ask again; the journal has the rest
 FEED_WINDOW: Final = 4_096  # seqs remembered per feed, to notice a fork
 FEEDS_MAX: Final = 4_096  # feeds remembered: live members, and their former lives
+STANDING_MAX: Final = 1_024  # standing permits held: a handful a manager
 CARDS_MAX: Final = 4_096  # cards known: members of one market
 REMEMBERED_ANSWERS: Final = 4_096  # our own bids and ends that others may still ask for
 BACKLOG_MAX: Final = 100_000  # statements a governor may be behind with; more are counted and fetched again

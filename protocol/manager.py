@@ -9,9 +9,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection
 
+from msgspec.structs import replace
+
 from protocol import limits
-from protocol.actions import Action, Check, Report, Say, Show
-from protocol.charter import EFFECT_ORDER
+from protocol.actions import Action, Check, Impossible, Report, Say, Show
+from protocol.charter import EFFECT_ORDER, has_seat, standing_covers
 from protocol.contract import Contract, Phase, Reading, State
 from protocol.directory import Directory
 from protocol.events import Announce, Checked
@@ -23,13 +25,18 @@ from protocol.statements import (
     AnyStatement,
     Award,
     Bid,
+    Body,
     Cancel,
+    CancelReason,
     EffectClass,
+    Permit,
     Recall,
     Refusal,
     Renewal,
     Settlement,
+    StandingUse,
     Statement,
+    Veto,
 )
 from protocol.tender import Step, Tender, next_step
 from protocol.topics import peer_topic, skill_topic
@@ -43,6 +50,8 @@ class Manager:
         self._feed = feed
         self._holdings = holdings
         self._directory = directory
+        self._uses: dict[bytes, int] = {}
+        """Standing permit → how often we have used it."""
         self._by_key: dict[bytes, Digest] = {}
         self._children: dict[Digest, list[Digest]] = {}
         self._timers: list[tuple[int, int, Digest]] = []
@@ -54,7 +63,7 @@ class Manager:
     def announce(self, event: Announce, now_ms: int) -> list[Action]:
         """Say a new task, or report the one that already has this idempotency key.
 
-        Raises ValueError for a task that the charter or the parent award does not allow.
+        What the charter or the parent award does not allow is `Impossible`, and nothing is said.
         """
         known = self._by_key.get(event.task.idempotency_key)
         if known is not None:
@@ -63,7 +72,7 @@ class Manager:
             self._fault_of_child(event.task, event.parent) if event.parent else None
         )
         if fault is not None:
-            raise ValueError(fault)
+            return [Impossible(event.task.idempotency_key, fault)]
         statement = self._feed.say(event.task, about=event.parent, contract=None, now_ms=now_ms)
         actions: list[Action] = [Say(skill_topic(event.task.skill), statement, _has_effects(statement))]
         tender = self._adopt(statement, check=event.check, patience_ms=event.patience_ms, now_ms=now_ms)
@@ -85,7 +94,8 @@ class Manager:
         """A child lies within its parent's budget, deadline and effect class."""
         contract = self._holdings.contract_about(parent)
         award = contract.reading.award if contract is not None else None
-        if contract is None or award is None or award.id != parent or award.body.winner != self._feed.author:
+        ours = award is not None and award.id == parent and award.body.winner == self._feed.author
+        if contract is None or award is None or not ours or contract.reading.state is not State.AWARDED:
             return "the parent award is not one that is open here"
         above = contract.announcement.body
         if EFFECT_ORDER[task.effect] > EFFECT_ORDER[above.effect]:
@@ -137,15 +147,18 @@ class Manager:
 
     def heard(self, contract: Contract, statement: AnyStatement, now_ms: int) -> list[Action]:
         """A statement about one of our contracts was learnt."""
-        tender = self.tenders[contract.id]
+        tender, late = self.tenders[contract.id], list[Action]()
         if type(statement.body) in (Bid, Refusal):
-            tender.answered.add(statement.author)
-            waiting = tender.watched[0] is State.OPEN and (now_ms >= tender.bid_until or self._all_answered(tender))
-            if not waiting:
+            tender.answered[statement.author] = type(statement.body) is Bid
+            if tender.watched[0] is not State.OPEN:
+                return self.asked(contract, statement)  # it comes too late
+            if now_ms < tender.bid_until and not self._all_answered(tender):
                 return []
-        return self._pursue(tender, [], now_ms)
+        elif contract.reading.award is None or statement.about != contract.reading.award.id:
+            late = self.asked(contract, statement)  # its epoch is over, and its author does not know yet
+        return self._pursue(tender, late, now_ms)
 
-    def asked(self, contract: Contract, question: AnyStatement, now_ms: int) -> list[Action]:
+    def asked(self, contract: Contract, question: AnyStatement) -> list[Action]:
         """Somebody says again what we have answered: say the answer again, to the asker."""
         answer = _answer_to(contract.reading, question)
         return [self._say(peer_topic(question.author), answer, contract)] if answer is not None else []
@@ -157,6 +170,8 @@ class Manager:
             reading, contract = tender.contract.reading, tender.contract
             if reading.state is State.OPEN and contract.announcement.body.skill in skills:
                 actions.append(self._say(topic, contract.announcement, contract))
+            elif tender.repeat_at is None and reading.state is not State.AWARDED:
+                continue
             elif reading.award is not None and reading.award.body.winner == newcomer:
                 actions.append(self._say(topic, reading.tip, contract))
         return actions
@@ -180,11 +195,29 @@ class Manager:
     def resume(self, contract: Contract, now_ms: int) -> list[Action]:
         """Take up one of our contracts after a restart: all durations are counted anew."""
         tender = self._adopt(contract.announcement, check=False, patience_ms=0, now_ms=now_ms)
-        tender.answered = {bid.author for bid in contract.bids}
+        for step in contract.held.values():
+            if isinstance(step.body, Award) and (use := step.body.standing) is not None:
+                self._uses[use.permit] = max(self._uses.get(use.permit, 0), use.number)
+        tender.answered = {bid.author: True for bid in contract.bids}
         actions: list[Action] = []
         if contract.reading.state is State.OPEN:
             actions.append(self._say(skill_topic(contract.announcement.body.skill), contract.announcement, contract))
         return self._pursue(tender, actions, now_ms)
+
+    def disown(self, contract: Contract, now_ms: int) -> list[Action]:
+        """Our own contract from a journal that is lost: end it, once, if it has no end yet (law 6)."""
+        reading = contract.reading
+        if reading.end is not None or reading.fault is not None or self._feed.has_spoken(contract.id):
+            return []
+        cancel = Cancel(reason=CancelReason.ORPHANED, answer=None)
+        statement = self._feed.say(cancel, about=contract.id, contract=contract.id, now_ms=now_ms)
+        self._holdings.learn(contract, statement)
+        self._holdings.end(contract)
+        topics = [skill_topic(contract.announcement.body.skill)]
+        if reading.award is not None:
+            topics.append(peer_topic(reading.award.body.winner))
+        said: list[Action] = [self._say(topic, statement, contract) for topic in topics]
+        return [*said, Report(contract.id, contract.reading)]
 
     def _forget(self, contract: Contract) -> None:
         if self.tenders.pop(contract.id, None) is not None:
@@ -208,19 +241,21 @@ class Manager:
             tender.reported = mark
             actions.append(Report(contract.id, reading))
         self._repeat(tender, reading, actions, now_ms)
-        self._arm(tender, reading)
+        self._arm(tender, reading, now_ms)
         return actions
 
     def _all_answered(self, tender: Tender) -> bool:
         """Early close: every member here whose card has the skill has bid or refused."""
         offering = self._directory.offering(tender.contract.announcement.body.skill)
-        return bool(offering) and len(tender.answered) >= len(offering) and offering <= tender.answered
+        return 0 < len(offering) <= len(tender.answered) and all(member in tender.answered for member in offering)
 
     def _take_step(self, contract: Contract, step: Step, actions: list[Action], now_ms: int) -> None:
         """Say a step, to all who must hear it."""
         contractor = contract.reading.award
-        statement = self._feed.say(step.body, about=step.about, contract=contract.id, now_ms=now_ms)
-        self._holdings.learn(contract, statement)
+        body = self._under_standing_permit(contract, step.body) if isinstance(step.body, Award) else step.body
+        statement = self._feed.say(body, about=step.about, contract=contract.id, now_ms=now_ms)
+        learnt = self._holdings.learn(contract, statement)
+        assert learnt, "a contract always has room for its manager's own steps"
         skill = skill_topic(contract.announcement.body.skill)
         if isinstance(step.body, Award):
             topic = peer_topic(step.body.winner)
@@ -228,6 +263,8 @@ class Manager:
                 self._catch_up(contract, topic, actions)
             actions.append(self._say(topic, statement, contract))
             actions.append(Say(skill, statement, _has_effects(contract.announcement), lazy=True))
+            if isinstance(body, Award) and body.standing is not None:
+                actions.append(Show(topic, self._holdings.standing[Digest(body.standing.permit)]))
             return
         if contractor is not None:
             actions.append(self._say(peer_topic(contractor.body.winner), statement, contract))
@@ -237,16 +274,33 @@ class Manager:
         elif isinstance(step.body, Settlement):
             self._holdings.end(contract)
 
+    def _under_standing_permit(self, contract: Contract, award: Award) -> Award:
+        """Take the next use of a standing permit that covers an award which needs a permit."""
+        if not contract.gate.permit or contract.charter.permits_needed > 1:
+            return award
+        task, me = contract.announcement.body, self._feed.author
+        for permit in self._holdings.standing.values():
+            standing, number = permit.body.standing, self._uses.get(permit.id, 0) + 1
+            seated = has_seat(contract.charter, permit) and permit.author not in (me, award.winner)
+            if standing and seated and standing_covers(standing, me, task, award.price, number):
+                self._uses[permit.id] = number
+                used = replace(award, standing=StandingUse(permit=permit.id, number=number))
+                self._holdings.cite_standing(contract, used)
+                return used
+        return award
+
     def _catch_up(self, contract: Contract, topic: bytes, actions: list[Action]) -> None:
-        """A later winner has freed what it knew: it gets the chain before its award, and what the chain cites."""
+        """A later winner has freed what it knew: it gets the chain before its award, and what the chain cites.
+
+        Announcement and award come first: to who holds them the rest is part of a contract.
+        """
         reading = contract.reading
         assert reading.award is not None, "an award was just said"
-        for step in reading.steps[:-1]:
+        for step in (contract.announcement, reading.award, *reading.steps[1:-1]):
             actions.append(self._say(topic, step, contract))
             cited = _cited(step)
             if cited is not None and (answer := contract.held.get(cited)) is not None:
                 actions.append(Show(topic, answer))
-        actions.append(Show(topic, contract.held[Digest(reading.award.body.bid)]))
 
     @staticmethod
     def _ask_for_check(tender: Tender, reading: Reading, actions: list[Action]) -> None:
@@ -270,9 +324,9 @@ class Manager:
             tender.repeat_at = now_ms + tender.pause_ms
         tender.pause_ms = min(tender.pause_ms * limits.REPEAT_FACTOR, limits.REPEAT_LAST_MS)
 
-    def _arm(self, tender: Tender, reading: Reading) -> None:
+    def _arm(self, tender: Tender, reading: Reading, now_ms: int) -> None:
         """Set the one timer of a tender to the next thing that is due."""
-        due = tender.next_due_ms(reading)
+        due = tender.next_due_ms(reading, now_ms)
         if due is not None and due != tender.due_ms:
             self._timers_set += 1
             heapq.heappush(self._timers, (due, self._timers_set, tender.contract.id))
@@ -294,19 +348,33 @@ def _ended_unpaid(reading: Reading) -> bool:
 def _answer_to(reading: Reading, question: AnyStatement) -> AnyStatement | None:
     """The step that answers a question: to a bidder the award, to a contractor what became of its epoch."""
     steps = reading.steps
-    if isinstance(question.body, Bid | Refusal):
-        if isinstance(reading.tip.body, Cancel):
-            return reading.tip
-        return next((step for step in reversed(steps) if isinstance(step.body, Award)), None)
-    answer = None
+    if reading.orphaned:
+        return reading.end
+    match question.body:
+        case Bid() | Refusal():
+            if isinstance(reading.tip.body, Cancel):
+                return reading.tip
+            return next((step for step in reversed(steps) if isinstance(step.body, Award)), None)
+        case Veto():
+            if question.about == steps[0].id or reading.end is None or question.about == reading.end.id:
+                answers: tuple[type[Body], ...] = (Settlement, Cancel)
+                return reading.tip if isinstance(reading.tip.body, answers) else _last_of_epoch(steps, question.about)
+            return _last_of_epoch(steps, question.about)
+        case Permit():
+            return None
+        case _:
+            return _last_of_epoch(steps, question.about)
+
+
+def _last_of_epoch(steps: tuple[AnyStatement, ...], award: bytes | None) -> AnyStatement | None:
+    """The last step after an award and before the next one, if any."""
+    last = None
     for step in steps:
-        if step.id == question.about:
-            answer = step
-        elif isinstance(step.body, Award) and answer is not None:
+        if isinstance(step.body, Award) and last is not None:
             break
-        elif answer is not None:
-            answer = step
-    return None if answer is None or isinstance(answer.body, Award) else answer
+        if step.id == award or last is not None:
+            last = step
+    return None if last is None or isinstance(last.body, Award | Announcement) else last
 
 
 def _cited(step: AnyStatement) -> Digest | None:

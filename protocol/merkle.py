@@ -23,34 +23,47 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return _sha256(b"\1" + left + right).digest()
 
 
+def levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
+    """All nodes of the tree over `leaves` (32-byte leaf hashes), from the leaves up to the level of the root alone.
+
+    A node without a sibling goes up as it is: that gives the tree of RFC 6962, section 2.1, without its recursion.
+    """
+    built = [list(leaves)]
+    while len(built[-1]) > 1:
+        below = built[-1]
+        above = [_sha256(b"\1" + below[i] + below[i + 1]).digest() for i in range(0, len(below) - 1, 2)]
+        if len(below) & 1:
+            above.append(below[-1])
+        built.append(above)
+    return built
+
+
 def root(leaves: Sequence[bytes]) -> bytes:
     """The root of the tree over `leaves` (32-byte leaf hashes); of one leaf it is that leaf."""
-    if not leaves:
-        return EMPTY_ROOT
-    level = list(leaves)
-    while len(level) > 1:
-        paired = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
-        if len(level) & 1:
-            paired.append(level[-1])
-        level = paired
-    return level[0]
+    return levels(leaves)[-1][0] if leaves else EMPTY_ROOT
 
 
-def _split(size: int) -> int:
-    """The largest power of two smaller than `size`."""
-    return 1 << (size - 1).bit_length() - 1
+def path_in(tree: Sequence[Sequence[bytes]], index: int) -> list[bytes]:
+    """The sibling hashes from leaf `index` up to the root, out of the tree's `levels`."""
+    path = []
+    for level in tree[:-1]:
+        sibling = index ^ 1
+        if sibling < len(level):
+            path.append(level[sibling])
+        index >>= 1
+    return path
 
 
 def inclusion_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
     """The sibling hashes from leaf `index` up to the root (RFC 6962, PATH). Raises IndexError outside the tree."""
     if not 0 <= index < len(leaves):
         raise IndexError(f"leaf {index} of a tree of {len(leaves)}")
-    if len(leaves) == 1:
-        return []
-    k = _split(len(leaves))
-    if index < k:
-        return [*inclusion_path(leaves[:k], index), root(leaves[k:])]
-    return [*inclusion_path(leaves[k:], index - k), root(leaves[:k])]
+    return path_in(levels(leaves), index)
+
+
+def _split(size: int) -> int:
+    """The largest power of two smaller than `size`."""
+    return 1 << (size - 1).bit_length() - 1
 
 
 def root_from_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:

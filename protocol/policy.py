@@ -120,12 +120,23 @@ def _fits(rule: Rule, case: Case) -> bool:
 
 
 def _input_fits(bounds: tuple[Bounds, ...], raw: bytes) -> bool:
-    """Input that is no JSON, or lacks a value that a rule asks about, does not hide from the rule: it fits."""
+    """Input that is no sound JSON, or lacks a value that a rule asks about, does not hide from the rule: it fits."""
     try:
-        document = json.loads(raw)
+        document = json.loads(raw, parse_constant=_refuse_constant, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError):
         return True
     return all(_within(bound, _find(document, bound.path)) for bound in bounds)
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Readers differ on which of two like names counts, so a rule could be shown one and the agent the other."""
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise ValueError("a name stands twice")
+    return dict(pairs)
 
 
 def _find(document: object, path: str) -> object:

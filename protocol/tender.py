@@ -15,6 +15,7 @@ from protocol.keys import Digest
 from protocol.statements import (
     AnyStatement,
     Award,
+    Bid,
     Body,
     Cancel,
     CancelReason,
@@ -65,7 +66,8 @@ class Tender:
         self.checking: Digest | None = None
         self.checked: dict[Digest, bool] = {}
         self.withdrawn = False
-        self.answered: set[bytes] = set()
+        self.answered: dict[bytes, bool] = {}
+        """Who has answered the announcement, and whether with a bid."""
         self.deadline_at = now_ms + task.deadline_ms
         self.bid_until = now_ms + task.bid_window_ms
         self.patience_until = min(now_ms + patience_ms, self.deadline_at) if patience_ms else self.deadline_at
@@ -99,16 +101,25 @@ class Tender:
                 self.pause_ms = FIRST_VOTES_MS
                 self.repeat_at = now_ms + self.pause_ms
 
-    def next_due_ms(self, reading: Reading) -> int | None:
-        """When something is due next, whatever is heard until then."""
+    def hears(self, answer: AnyStatement) -> bool:
+        """One bid per bidder, and before it one refusal: whatever else somebody answers is not held."""
+        said = self.answered.get(answer.author)
+        if said is None:
+            return len(self.answered) < limits.CARDS_MAX
+        return not said and isinstance(answer.body, Bid)
+
+    def next_due_ms(self, reading: Reading, now_ms: int) -> int | None:
+        """When something is due next, whatever is heard until then; always later than now, where all is done."""
         if reading.state is State.SETTLED:
             return self.repeat_at
         if reading.end is not None or reading.fault is not None:
             return None
         dues = [self.deadline_at, self.phase_until, self.repeat_at]
         if reading.state is State.OPEN:
-            dues = [self.deadline_at, self.bid_until, self.patience_until]
-        return min(due for due in dues if due is not None)
+            dues = [self.deadline_at, self.bid_until]
+            if now_ms < self.patience_until:
+                dues.append(self.patience_until)
+        return min(max(due, now_ms + 1) for due in dues if due is not None)
 
 
 def next_step(tender: Tender, reading: Reading, now_ms: int, *, all_answered: bool) -> Step | None:
@@ -130,9 +141,9 @@ def next_step(tender: Tender, reading: Reading, now_ms: int, *, all_answered: bo
 
 def _next_open(tender: Tender, reading: Reading, now_ms: int, *, all_answered: bool) -> Step | None:
     contract = tender.contract
-    if now_ms < tender.bid_until and not all_answered:
-        return None
     task = contract.announcement.body
+    if now_ms < tender.bid_until and not all_answered and (now_ms < tender.patience_until or contract.bids):
+        return None
     former = [step.body.winner for step in reading.steps if isinstance(step.body, Award)]
     considered = contract.bids[: limits.CONSIDERED_MAX]
     outcome = decide(contract.id, task, considered, former)

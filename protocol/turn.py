@@ -16,7 +16,7 @@ from typing import Protocol
 import msgpack
 
 from protocol import limits
-from protocol.actions import Action, Keep, Say, Show
+from protocol.actions import KEEP, Action, Keep, Say, Show
 from protocol.bundle import Door, Opened, evidence_of, open_bundle, open_door, open_evidence, seal
 from protocol.codec import Malformed, decode, unpack
 from protocol.errors import Blame, Ruling, Verdict
@@ -65,7 +65,7 @@ class Turn:
             kept = False
             for event in self._open(frame[TOPIC_LENGTH:]):
                 for action in node.step(event, now_ms):
-                    if type(action) is Keep:
+                    if action is KEEP:
                         kept = True
                     else:
                         actions.append(action)
@@ -159,6 +159,8 @@ class Turn:
                 shown.setdefault(action.topic, []).append(action.statement)
             elif type(action) is not Keep:
                 left.append(action)
+            elif action.statement is not None and action.statement.seal is not None:
+                received += exhibit_frames([evidence_of(action.statement, self.sealer)])
         if said or received:
             self._journal.record(received, [said[seq] for seq in sorted(said)], durable=durable)
             self._recorded_seq = max(self._recorded_seq, *said) if said else self._recorded_seq

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from protocol import limits
@@ -18,7 +19,9 @@ class _Guest(NamedTuple):
 class WaitingRoom:
     """Missing id → the statements that wait for it. Who comes when it is full stays out: it will be said again."""
 
-    def __init__(self) -> None:
+    def __init__(self, turned_away: Callable[[Digest], None]) -> None:
+        """`turned_away` hears of every statement that found no room or waited too long: it must count as unseen."""
+        self._turned_away = turned_away
         self._guests: dict[bytes, list[_Guest]] = {}
         self._of_author: Counter[bytes] = Counter()
         self._next_ask_ms: dict[bytes, int] = {}
@@ -30,6 +33,7 @@ class WaitingRoom:
         """Let a statement wait for an id; False when there is no room."""
         author = statement.author
         if self._of_author[author] >= limits.WAITING_PER_AUTHOR_MAX or len(self) >= limits.WAITING_MAX:
+            self._turned_away(statement.id)
             return False
         guests = self._guests.setdefault(missing, [])
         if any(guest.statement.id == statement.id for guest in guests):
@@ -41,11 +45,30 @@ class WaitingRoom:
 
     def release(self, found: bytes) -> list[AnyStatement]:
         """Everybody who waited for an id that is known now."""
+        if not self._guests:
+            return []
         self._next_ask_ms.pop(found, None)
         guests = self._guests.pop(found, ())
         for guest in guests:
             self._leave(guest)
         return [guest.statement for guest in guests]
+
+    def first_behind(self, missing: bytes) -> AnyStatement | None:
+        """One who waits for an id."""
+        guests = self._guests.get(missing)
+        return guests[0].statement if guests else None
+
+    def take(self, wanted: Collection[bytes]) -> list[AnyStatement]:
+        """Those of the guests that are themselves what somebody else is missing."""
+        found: list[AnyStatement] = []
+        for missing in list(self._guests) if wanted else ():
+            for guest in [guest for guest in self._guests[missing] if guest.statement.id in wanted]:
+                self._guests[missing].remove(guest)
+                self._leave(guest)
+                found.append(guest.statement)
+            if not self._guests[missing]:
+                self.release(missing)
+        return found
 
     def _leave(self, guest: _Guest) -> None:
         author = guest.statement.author
@@ -60,6 +83,7 @@ class WaitingRoom:
             for guest in [guest for guest in self._guests[missing] if guest.until_ms <= now_ms]:
                 self._guests[missing].remove(guest)
                 self._leave(guest)
+                self._turned_away(guest.statement.id)
             if not self._guests[missing]:
                 self.release(missing)
                 continue
