@@ -16,13 +16,15 @@ from peer.home import MarketHome, lock
 from protocol.bundle import evidence_of, open_evidence
 from protocol.charter import fault_of_charter, market_of
 from protocol.codec import encode
-from protocol.errors import BadConfig, UsageError
+from protocol.errors import BadConfig, HomeBusy, UsageError
 from protocol.keys import Ed25519Sealer
 from protocol.limits import DURATION_MAX_MS, MONEY_MAX
 from protocol.statements import NO_MARKET, Admission, Charter, Seat, Statement
 
 LOCAL: Final = "local"
 """The market that founds itself."""
+FOUNDING_S: Final = 5.0
+"""How long somebody else may take to found it: two keys and a file, on a slow disk."""
 
 
 def open_market(home: MarketHome, name: str) -> Statement[Charter]:
@@ -34,14 +36,26 @@ def open_market(home: MarketHome, name: str) -> Statement[Charter]:
         if name != LOCAL:
             raise UsageError(f"There is no market {name!r} on this host.", do=f"Use {LOCAL!r}, which founds itself.")
         home.make()
-        with lock(home.path):
-            if not home.charter.exists():
-                _found(home, name)
+        _found_once(home, name)
     return read_charter(home.charter)
 
 
+def _found_once(home: MarketHome, name: str) -> None:
+    """Found the market, or wait for whoever is founding it just now."""
+    until_s = time.monotonic() + FOUNDING_S
+    while not home.charter.exists():
+        try:
+            with lock(home.path):
+                if not home.charter.exists():
+                    _found(home, name)
+        except HomeBusy:
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(0.01)
+
+
 def _found(home: MarketHome, name: str) -> None:
-    """Make the keys and the charter; the charter comes last and at once, so that a market exists whole or not at all."""
+    """Make the keys and the charter; that comes last and at once, so that a market exists whole or not at all."""
     authority = Ed25519Sealer(keystore.load_or_create(home.authority))
     governor = home.governor.make()
     governor_key = Ed25519Sealer(keystore.load_or_create(governor.key))

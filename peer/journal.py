@@ -183,7 +183,7 @@ def _damaged(path: Path, where: str) -> JournalDamaged:
 
 def read_journal(path: Path, take: Callable[[Row], None]) -> None:
     """Read another process's journal while it runs."""
-    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
         for row in read_rows(db, path):
             take(row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
@@ -23,7 +23,7 @@ from protocol.feed import Feed
 from protocol.keys import Digest, Ed25519Sealer
 from protocol.node import Node
 from protocol.policy import Policy
-from protocol.statements import Card, Offered
+from protocol.statements import AnyStatement, Card, Offered
 from protocol.turn import Turn
 
 GOVERNOR: Final = "governor"
@@ -39,10 +39,12 @@ async def launch(
     agent: Agent | None = None,
     policy: Policy | None = None,
     passing: bool = False,
+    on_said: Callable[[AnyStatement], None] | None = None,
 ) -> AsyncIterator[Runtime]:
     """Run one peer for the time of the context. With a `policy` it is the market's governor.
 
     A `passing` peer takes the first free home of its name, so that any number of short commands run side by side.
+    `on_said` is told every statement of this peer, once, when it is recorded.
     Raises HomeBusy when another process runs on the home, and what the parts raise.
     """
     agent = agent or Agent()
@@ -64,7 +66,7 @@ async def launch(
         quotes = quotes_of(agent.skills, agent.strategies)
         node = Node(charter, feed, quotes=quotes, capacity=capacity, policy=policy)
         transport = Transport(host=settings.interface)
-        turn = Turn(node, journal, transport, sealer)
+        turn = Turn(node, journal if on_said is None else _Overheard(journal, on_said), transport, sealer)
         for row in journal.replay():
             turn.replay(row.received, row.said)
         fetch = Fetch(transport)
@@ -97,6 +99,19 @@ async def launch(
         runtime.start()
         await asyncio.sleep(0)
         yield runtime
+
+
+class _Overheard:
+    """A journal that has a listener: what is said is told when it is recorded, outside the turn."""
+
+    def __init__(self, journal: Journal, on_said: Callable[[AnyStatement], None]) -> None:
+        self._journal, self._on_said = journal, on_said
+        self._loop = asyncio.get_running_loop()
+
+    def record(self, received: Sequence[bytes], said: Sequence[AnyStatement], *, durable: bool) -> None:
+        self._journal.record(received, said, durable=durable)
+        for statement in said:
+            self._loop.call_soon(self._on_said, statement)
 
 
 def _take_seat(journal: Journal, home: PeerHome, feeds: list[bytes]) -> None:

@@ -6,9 +6,9 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Final, Self, cast
 
 import msgspec
 
@@ -17,13 +17,16 @@ from peer.launch import launch
 from peer.outcome import Done, done_of, is_over
 from peer.runtime import Runtime
 from peer.skill import validate
+from protocol.actions import Impossible
 from protocol.contract import Contract, Reading
-from protocol.errors import BadInput, NoBids, NoPeers, TaskFailed, UsageError
+from protocol.errors import BadInput, NoBids, NoPeers, TaskFailed, UsageError, VendueError
 from protocol.events import Announce, Checked, Withdraw
 from protocol.keys import Digest
 from protocol.limits import INLINE_MAX
 from protocol.statements import Announcement, AnyStatement, AwardRule, Card, EffectClass, Statement
 
+GIVE_UP_S: Final = 1.0
+"""How long a cancelled call may take to withdraw its task."""
 Check = Callable[[Any], bool]
 """Looks at a result's value: true to settle, false to have another contractor try."""
 
@@ -51,6 +54,10 @@ class Task:
         self._stages.append(reading)
         self._moved.set()
 
+    def wake(self) -> None:
+        """Look again: the peer may have stopped."""
+        self._moved.set()
+
     async def stages(self) -> AsyncIterator[Reading]:
         """Yield each reading the contract passes through, the last one when it is over."""
         told = 0
@@ -60,8 +67,10 @@ class Task:
                 yield self._stages[told - 1]
             if is_over(self._contract, final=self._final):
                 return
+            if self._market.runtime.stopped.done():
+                raise self._market.ended()
             self._moved.clear()
-            await self._market.wait_for(self._moved)
+            await self._moved.wait()
 
     async def result(self) -> Done:
         """Wait for the end. Raises Vetoed, NoBids, DeadlinePassed or TaskFailed when it did not end well."""
@@ -73,6 +82,12 @@ class Task:
         """Cancel the task, whatever stage it is in."""
         self._market.runtime.post(Withdraw(self.id))
 
+    async def give_up(self) -> None:
+        """Withdraw, and wait a moment for that to be said: who leaves at once would leave without a word."""
+        self.withdraw()
+        with suppress(VendueError, TimeoutError):
+            await asyncio.wait_for(self.result(), GIVE_UP_S)
+
 
 class Market:
     """A market that this program is a peer of. Use it as an async context manager."""
@@ -82,6 +97,7 @@ class Market:
         self._stack = AsyncExitStack()
         self._tasks: dict[Digest, Task] = {}
         self._checks: dict[Digest, Check] = {}
+        self._begun: dict[bytes, asyncio.Future[Contract]] = {}
         self.runtime: Runtime = cast(Runtime, None)
 
     @classmethod
@@ -92,7 +108,9 @@ class Market:
     async def __aenter__(self) -> Self:
         self.runtime = await self._stack.enter_async_context(launch(self.settings, name=self._name, passing=True))
         self.runtime.on_report = self._reported
+        self.runtime.on_impossible = self._refused
         self.runtime.on_check = self._check
+        self.runtime.stopped.add_done_callback(self._peer_stopped)
         return self
 
     async def __aexit__(
@@ -143,7 +161,7 @@ class Market:
         try:
             return await task.result()
         except asyncio.CancelledError:
-            task.withdraw()
+            await task.give_up()
             raise
 
     async def announce(
@@ -187,27 +205,19 @@ class Market:
             body = msgspec.convert(msgspec.to_builtins(body, builtin_types=(bytes,)), Announcement)
         except (ValueError, msgspec.ValidationError) as error:
             raise UsageError(f"This task cannot be announced: {error}.") from None
-        contract = self._begin(body, parent=parent, patience_s=patience_s, check=check)
+        event = Announce(task=body, parent=parent, patience_ms=round(patience * 1000), check=check is not None)
+        contract = await self._begin(event)
+        if check is not None:
+            self._checks[contract.id] = check
         task = Task(self, contract, final=contract.gate.final if final is None else final)
         self._tasks[contract.id] = task
         return task
 
-    def _begin(
-        self, body: Announcement, *, parent: Digest | None, patience_s: float | None, check: Check | None
-    ) -> Contract:
-        """Have the announcement said; the contract under it."""
-        begun: list[Digest] = []
-        outer, self.runtime.on_report = self.runtime.on_report, lambda contract, reading: begun.append(contract)
-        try:
-            patience_ms = round((patience_s or 0) * 1000)
-            self.runtime.run_now(Announce(task=body, parent=parent, patience_ms=patience_ms, check=check is not None))
-        except ValueError as error:
-            raise UsageError(f"This task may not be announced: {error}.") from None
-        finally:
-            self.runtime.on_report = outer
-        if check is not None:
-            self._checks[begun[0]] = check
-        return self.runtime.node.holdings.contracts[begun[0]]
+    async def _begin(self, event: Announce) -> Contract:
+        """Have the announcement said with the next turn, in one bundle with others; the contract under it."""
+        begun = self._begun.setdefault(event.task.idempotency_key, self.runtime.new_future())
+        self.runtime.post(event)
+        return await begun
 
     def _validate(self, skill: str, raw: bytes) -> None:
         """Hold the input against the schema of whoever offers the skill; one that takes it is enough."""
@@ -232,15 +242,25 @@ class Market:
         self._checks.pop(contract.id, None)
         return done_of(contract, node.holdings.charters[node.market], self.runtime.turn.sealer, self.names())
 
-    async def wait_for(self, moved: asyncio.Event) -> None:
-        """Wait for an event, or for the peer to stop by itself. Raises TaskFailed in that case."""
-        waiting = asyncio.ensure_future(moved.wait())
-        await asyncio.wait([waiting, self.runtime.stopped], return_when=asyncio.FIRST_COMPLETED)
-        if not waiting.done():
-            waiting.cancel()
-            raise TaskFailed("This peer has stopped.", why=repr(self.runtime.stopped.exception())[:200])
+    def ended(self) -> TaskFailed:
+        """The error of every open task of a peer that has stopped by itself."""
+        return TaskFailed("This peer has stopped.", why=repr(self.runtime.stopped.exception())[:200])
+
+    def _refused(self, impossible: Impossible) -> None:
+        begun = self._begun.pop(impossible.idempotency_key, None)
+        if begun is not None and not begun.done():
+            begun.set_exception(UsageError(f"This task may not be announced: {impossible.fault}."))
+
+    def _peer_stopped(self, stopped: asyncio.Future[None]) -> None:
+        for task in self._tasks.values():
+            task.wake()
 
     def _reported(self, contract: Digest, reading: Reading) -> None:
+        if self._begun:
+            announced = self.runtime.node.holdings.contracts[contract]
+            begun = self._begun.pop(announced.announcement.body.idempotency_key, None)
+            if begun is not None and not begun.done():
+                begun.set_result(announced)
         task = self._tasks.get(contract)
         if task is not None:
             task.moved(reading)

@@ -19,8 +19,22 @@ class Proof:
     """Every statement of a contract with its seal: anybody can check it offline, with nothing else."""
 
     def __init__(self, contract: Contract, charter: Statement[Charter], sealer: Sealer) -> None:
-        self.charter = evidence_of(charter, sealer)
-        self.pieces = [evidence_of(statement, sealer) for statement in contract.held.values()]
+        self._contract, self._charter, self._sealer = contract, charter, sealer
+
+    @property
+    def governed(self) -> bool:
+        """Tell whether the market has governors, so that a settlement may still become final or vetoed."""
+        return bool(self._charter.body.governors)
+
+    @property
+    def charter(self) -> bytes:
+        """The charter's first version, as evidence."""
+        return evidence_of(self._charter, self._sealer)
+
+    @property
+    def pieces(self) -> list[bytes]:
+        """All that is held of the contract by now, as evidence: late votes are in it too."""
+        return [evidence_of(statement, self._sealer) for statement in self._contract.held.values()]
 
     def audit(self) -> AuditReport:
         """Check every signature, fold the contract, recompute the winner and the price."""
@@ -119,7 +133,8 @@ def _why_vetoed(contract: Contract) -> str:
 def _why_no_bids(contract: Contract) -> str:
     if contract.bids:
         cheapest = min(bid.body.price for bid in contract.bids)
-        return f"The lowest of {len(contract.bids)} bids is {cheapest}, above the budget of {contract.announcement.body.budget}."
+        budget = contract.announcement.body.budget
+        return f"The lowest of {len(contract.bids)} bids is {cheapest}, above the budget of {budget}."
     refusals = [said for said in contract.held.values() if type(said.body).__name__ == "Refusal"]
     reasons = sorted({said.body.reason for said in refusals})  # type: ignore[attr-defined]
     return f"{len(refusals)} peers refused: {', '.join(reasons)}." if refusals else "No peer here offers this skill."

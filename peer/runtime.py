@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from peer.discovery import Discovery, Found
 from peer.fetch import Fetch
@@ -22,7 +22,7 @@ from peer.telemetry import logger
 from peer.transport import Addresses, Transport
 from peer.workers import Done, Failed, Workers
 from protocol import limits
-from protocol.actions import Action, Check, Convict, Execute, Extend, FetchFeed, Report, Stop
+from protocol.actions import Action, Check, Convict, Execute, Extend, FetchFeed, Impossible, Report, Stop
 from protocol.actions import Fetch as FetchIds
 from protocol.bundle import evidence_of, exhibit
 from protocol.codec import decode
@@ -30,9 +30,10 @@ from protocol.contract import Reading
 from protocol.events import Advanced, Event, Lost, Present, Seen, Worked
 from protocol.keys import Digest, PeerId, short_peer
 from protocol.node import Node
+from protocol.outbox import exhibit_frames
 from protocol.statements import AnyStatement, Card, Failure, Result
 from protocol.topics import TOPIC_LENGTH, governance_topic, peer_topic, skill_topic
-from protocol.turn import Turn, exhibit_frames
+from protocol.turn import Turn
 
 FRAMES_PER_TURN: Final = 256
 """A turn takes no more than this, so that timers and callers get their say under load."""
@@ -70,6 +71,7 @@ class Runtime:
         self.stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the peer has stopped by itself, with the reason as its exception."""
         self.on_report: Callable[[Digest, Reading], None] = lambda contract, reading: None
+        self.on_impossible: Callable[[Impossible], None] = lambda impossible: None
         self.on_check: Callable[[Digest, AnyStatement], None] = lambda contract, result: None
         self.on_convict: Callable[[Convict], None] = lambda conviction: None
         self._journal, self._fetch = journal, fetch
@@ -117,13 +119,13 @@ class Runtime:
             self._journal.close()
 
     def post(self, event: Event) -> None:
-        """Hand an event in; it is taken with the next turn."""
+        """Hand an event in; it is taken with this turn, if one is under way, or the next."""
         self._events.append(event)
         self._wake()
 
-    def run_now(self, event: Event) -> None:
-        """Hand an event in and run a turn for it. Raises ValueError for an `Announce` that may not be announced."""
-        self._run([], [event])
+    def new_future(self) -> asyncio.Future[Any]:
+        """A future of this peer's loop."""
+        return self._loop.create_future()
 
     def address_of(self, known: bytes) -> Addresses | None:
         """Where a peer was found."""
@@ -135,14 +137,14 @@ class Runtime:
         if self._turn_due or self._closing:
             return
         self._turn_due = True
-        wait = self._last_turn_s + self._pause_s - self._loop.time() if self._pause_s else 0.0
-        if wait > 0:
-            self._loop.call_later(wait, self._take_turn)
+        wait_s = self._last_turn_s + self._pause_s - self._loop.time() if self._pause_s else 0.0
+        if wait_s > 0:
+            self._loop.call_later(wait_s, self._take_turn)
         else:
             self._loop.call_soon(self._take_turn)
 
     def _take_turn(self) -> None:
-        self._turn_due = False
+        """Step on everything that has come in; what work on pure tasks ends at once is answered in the same turn."""
         if self._closing or self.stopped.done():
             return
         frames = self.transport.receive(FRAMES_PER_TURN)
@@ -151,17 +153,45 @@ class Runtime:
             self._fetched.clear()
         for topic, here in self.transport.presences():
             self._noticed(topic, here=here)
+        if self._step(frames):
+            self._loop.call_soon(self._loop.call_soon, self._finish_turn)
+        else:
+            self._finish_turn()
+
+    def _step(self, frames: list[bytes]) -> bool:
+        """Run the first half of a turn, and begin the work that may begin now; tell whether there was any."""
         events, self._events = self._events, []
         try:
-            self._run(frames, events)
+            early = self.turn.take(frames, events, clock_ms())
         except Exception as error:
-            self.log.error("the peer stops", why=repr(error)[:200])
-            self.stopped.set_exception(error)
-        self._last_turn_s = self._loop.time()
+            self._fail(error)
+            return False
+        for execute in early:
+            self._execute(execute)
+        return bool(early)
 
-    def _run(self, frames: list[bytes], events: list[Event]) -> None:
-        self._carry_out(self.turn.run(frames, events, clock_ms()))
+    def _finish_turn(self) -> None:
+        """Record, publish, and do the rest. A turn that fails here has promised nothing; the peer stops."""
+        if self._events and not self._closing:
+            self._step([])
+        self._turn_due = False
+        if self._closing or self.stopped.done():
+            return
+        try:
+            left = self.turn.finish(clock_ms())
+        except Exception as error:
+            self._fail(error)
+            return
+        self._carry_out(left)
         self._arm()
+        self._last_turn_s = self._loop.time()
+        if self._events:
+            self._wake()
+
+    def _fail(self, error: Exception) -> None:
+        self.log.error("the peer stops", why=repr(error)[:200])
+        if not self.stopped.done():
+            self.stopped.set_exception(error)
 
     def _arm(self) -> None:
         """Keep one timer; one that fires too early costs a turn, one that is moved every turn costs more."""
@@ -194,6 +224,8 @@ class Runtime:
                     self._ask(holder, Ids(list(ids)))
                 case FetchFeed(author=author, feed=feed, first=first, last=last):
                     self._ask(author, FeedRange(author, feed, first, last))
+                case Impossible():
+                    self.on_impossible(action)
                 case Convict():
                     self.log.warning("a fork convicts", author=short_peer(action.first.author), reason=action.reason)
                     self.on_convict(action)

@@ -25,6 +25,8 @@ class Say(Struct, frozen=True, gc=False):
     """It is about a task with effects: it must survive a loss of power."""
     lazy: bool = False
     """It may wait a little for company on its topic (`limits.LAZY_MS`)."""
+    unless: bytes | None = None
+    """A topic that the same peer hears: a statement that leaves there in this turn need not leave here too."""
 
 
 class Show(Struct, frozen=True, gc=False):

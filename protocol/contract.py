@@ -92,8 +92,14 @@ TRANSITIONS: Final[Mapping[tuple[State, type[Body]], State]] = {
 """The chain's steps. What is not here is illegal."""
 
 END_RANK: Final[Mapping[State, int]] = {
-    State.OPEN: 0, State.AWARDED: 0, State.CANCELLED: 2, State.SETTLED: 2, State.VOID: 3, State.FINAL: 4, State.VETOED: 5,
-}  # fmt: skip
+    State.OPEN: 0,
+    State.AWARDED: 0,
+    State.CANCELLED: 2,
+    State.SETTLED: 2,
+    State.VOID: 3,
+    State.FINAL: 4,
+    State.VETOED: 5,
+}
 """At the chain's end the state moves only up; an orphaned cancellation has rank 1."""
 
 PHASE_RANK: Final[Mapping[Phase, int]] = {phase: rank for rank, phase in enumerate(Phase)}
@@ -165,7 +171,8 @@ class Contract:
     """
 
     __slots__ = (
-        "_children", "_orphans", "_reading", "announcement", "answers", "bids", "charter", "gate", "held", "id", "votes",
+        "_children", "_orphans", "_reading",
+        "announcement", "answers", "bids", "charter", "gate", "held", "id", "votes",
     )  # fmt: skip
 
     def __init__(self, announcement: Statement[Announcement], charter: Charter) -> None:
@@ -221,6 +228,11 @@ class Contract:
                 self._children.setdefault(step.prev, []).append(step)
         elif isinstance(step.body, Cancel) and step.body.reason is CancelReason.ORPHANED and step.about == self.id:
             self._orphans.append(step)
+
+    @property
+    def disowned(self) -> bool:
+        """The manager has called the task orphaned, and its old chain has an end all the same."""
+        return bool(self._orphans) and self.reading.end is not None and not self.reading.orphaned
 
     def said_after(self, prev: bytes) -> list[AnyStatement]:
         """The steps held that name this predecessor: more than one is a fork."""
@@ -373,6 +385,19 @@ class Contract:
 
 class _Missing(NamedTuple):
     id: Digest
+
+
+def cited_by(step: AnyStatement) -> Digest | None:
+    """The answer that a step of the chain cites, if any."""
+    match step.body:
+        case Award(bid=bid):
+            return Digest(bid)
+        case Recall(answer=answer) if answer is not None:
+            return Digest(answer)
+        case Renewal() | Settlement() if step.about is not None:
+            return Digest(step.about)
+        case _:
+            return None
 
 
 def fold(announcement: Statement[Announcement], statements: Iterable[AnyStatement], charter: Charter) -> Reading:

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Final, TypeGuard
 
 from protocol import limits
-from protocol.actions import Action, Execute, Extend, Say, Stop
-from protocol.contract import Contract, Reading, State
+from protocol.actions import Action, Execute, Extend, Say, Show, Stop
+from protocol.contract import Contract, Reading, State, cited_by
 from protocol.events import Advanced, Worked
 from protocol.feed import Feed
 from protocol.holdings import Holdings
@@ -97,6 +97,8 @@ class Contractor:
         self._feed = feed
         self._holdings = holdings
         self._of_contract: dict[Digest, Job] = {}
+        self._disowned: dict[Digest, Contract] = {}
+        """Contracts whose manager forgot their end, by id: shown to it whenever it is there again."""
         self._at_work: set[Digest] = set()
         self._queue: deque[Digest] = deque()
         self._timers: list[tuple[int, int, Digest]] = []
@@ -122,7 +124,18 @@ class Contractor:
     def heard(self, contract: Contract, now_ms: int) -> list[Action]:
         """Something was learnt about a contract that we may have an award in."""
         job = self._of_contract.get(contract.id)
-        return self._pursue(job, now_ms) if job is not None else []
+        actions = self._pursue(job, now_ms) if job is not None else []
+        return actions + self._show_end(contract) if contract.disowned else actions
+
+    def _show_end(self, contract: Contract) -> list[Action]:
+        """A manager that lost its journal has ended what it had ended before: show it how."""
+        if len(self._disowned) < limits.REMEMBERED_ANSWERS:
+            self._disowned[contract.id] = contract
+        shown: list[AnyStatement] = []
+        for step in contract.reading.steps:
+            cited = cited_by(step)
+            shown += [step] if cited is None else [contract.held[cited], step]
+        return [Show(peer_topic(contract.manager), statement) for statement in shown]
 
     def asked(self, contract: Contract) -> list[Action]:
         """Somebody says again what we have answered: say the answer again."""
@@ -309,6 +322,7 @@ class Contractor:
         return actions + self.on_place(now_ms) if self.has_place() else actions
 
     def _forget(self, contract: Contract) -> None:
+        self._disowned.pop(contract.id, None)
         job = self._of_contract.get(contract.id)
         if job is not None:
             self._drop(job)
@@ -348,6 +362,8 @@ class Contractor:
     def resume(self, contract: Contract, now_ms: int) -> list[Action]:
         """Take up a contract that has an award to us. A lease that ran is taken as ended."""
         award = next((held for held in contract.held.values() if _is_award_to(held, self._feed.author)), None)
+        if contract.disowned:
+            return self._show_end(contract)
         if award is None or _is_over(contract, award):
             return []
         job = self._take(Job(contract, award, now_ms))
@@ -362,13 +378,16 @@ class Contractor:
         return actions + self._pursue(job, now_ms)
 
     def seen(self, manager: bytes) -> list[Action]:
-        """A manager is there again: say what still waits for it."""
-        return [
+        """A manager is there again: say what still waits for it, and show the ends that it may have lost."""
+        actions: list[Action] = [
             say
             for job in self.jobs.values()
             if job.contract.manager == manager and job.repeat_at is not None
             for say in self._say_again(job)
         ]
+        for contract in self._disowned.values():
+            actions += self._show_end(contract) if contract.manager == manager else []
+        return actions
 
 
 def _is_award_to(step: AnyStatement, winner: bytes) -> TypeGuard[Statement[Award]]:

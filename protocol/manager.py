@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from protocol import limits
 from protocol.actions import Action, Check, Impossible, Report, Say, Show
 from protocol.charter import EFFECT_ORDER, has_seat, standing_covers
-from protocol.contract import Contract, Phase, Reading, State
+from protocol.contract import Contract, Phase, Reading, State, cited_by
 from protocol.directory import Directory
 from protocol.events import Announce, Checked
 from protocol.feed import Feed
@@ -30,9 +30,7 @@ from protocol.statements import (
     CancelReason,
     EffectClass,
     Permit,
-    Recall,
     Refusal,
-    Renewal,
     Settlement,
     StandingUse,
     Statement,
@@ -257,19 +255,22 @@ class Manager:
         learnt = self._holdings.learn(contract, statement)
         assert learnt, "a contract always has room for its manager's own steps"
         skill = skill_topic(contract.announcement.body.skill)
+        effects = _has_effects(contract.announcement)
         if isinstance(step.body, Award):
             topic = peer_topic(step.body.winner)
-            if step.body.epoch > 1:
+            later = step.body.epoch > 1
+            if later:
                 self._catch_up(contract, topic, actions)
-            actions.append(self._say(topic, statement, contract))
-            actions.append(Say(skill, statement, _has_effects(contract.announcement), lazy=True))
+            actions.append(Say(topic, statement, effects, unless=None if later else skill))
+            actions.append(Say(skill, statement, effects, lazy=True))
             if isinstance(body, Award) and body.standing is not None:
                 actions.append(Show(topic, self._holdings.standing[Digest(body.standing.permit)]))
             return
         if contractor is not None:
-            actions.append(self._say(peer_topic(contractor.body.winner), statement, contract))
+            nobody_waits = isinstance(step.body, Settlement) and not effects
+            actions.append(Say(peer_topic(contractor.body.winner), statement, effects, lazy=nobody_waits))
         if isinstance(step.body, Cancel):
-            actions.append(Say(skill, statement, _has_effects(contract.announcement), lazy=contractor is not None))
+            actions.append(Say(skill, statement, effects, lazy=contractor is not None))
             self._holdings.end(contract)
         elif isinstance(step.body, Settlement):
             self._holdings.end(contract)
@@ -298,7 +299,7 @@ class Manager:
         assert reading.award is not None, "an award was just said"
         for step in (contract.announcement, reading.award, *reading.steps[1:-1]):
             actions.append(self._say(topic, step, contract))
-            cited = _cited(step)
+            cited = cited_by(step)
             if cited is not None and (answer := contract.held.get(cited)) is not None:
                 actions.append(Show(topic, answer))
 
@@ -375,16 +376,3 @@ def _last_of_epoch(steps: tuple[AnyStatement, ...], award: bytes | None) -> AnyS
         if step.id == award or last is not None:
             last = step
     return None if last is None or isinstance(last.body, Award | Announcement) else last
-
-
-def _cited(step: AnyStatement) -> Digest | None:
-    """The answer that a step of the chain cites, if any."""
-    match step.body:
-        case Award(bid=bid):
-            return Digest(bid)
-        case Recall(answer=answer) if answer is not None:
-            return Digest(answer)
-        case Renewal() | Settlement() if step.about is not None:
-            return Digest(step.about)
-        case _:
-            return None

@@ -16,17 +16,17 @@ from typing import Protocol
 import msgpack
 
 from protocol import limits
-from protocol.actions import KEEP, Action, Keep, Say, Show
-from protocol.bundle import Door, Opened, evidence_of, open_bundle, open_door, open_evidence, seal
+from protocol.actions import KEEP, Action, Execute, Keep, Say, Show
+from protocol.bundle import Door, Opened, evidence_of, open_bundle, open_door, open_evidence
 from protocol.codec import Malformed, decode, unpack
 from protocol.errors import Blame, Ruling, Verdict
 from protocol.events import Event, Heard, HeardAgain, Tick
 from protocol.keys import PeerId, Sealer, Signature
 from protocol.node import Node
-from protocol.statements import AnyStatement
+from protocol.outbox import EXHIBITS_TAG, Outbox, exhibit_frames
+from protocol.statements import AnyStatement, EffectClass
 from protocol.topics import TOPIC_LENGTH
 
-EXHIBITS_TAG = "vendue-exhibits/1"
 _TAG_PREFIX = msgpack.packb(EXHIBITS_TAG)
 
 
@@ -55,12 +55,22 @@ class Turn:
         self.sealer = sealer
         self._door = door
         self._recorded_seq = node.feed.seq
-        self._lazy: dict[bytes, dict[bytes, AnyStatement]] = {}
-        self._lazy_due_ms: int | None = None
+        self._outbox = Outbox(sealer)
+        self._actions: list[Action] = []
+        self._received: list[bytes] = []
 
     def run(self, frames: Iterable[bytes], events: Iterable[Event], now_ms: int) -> list[Action]:
-        """One turn. Frames still have their topics. Returns what is left for the shell, in order."""
-        node, received, actions = self.node, list[bytes](), list[Action]()
+        """One whole turn. Frames still have their topics. Returns what is left for the shell, in order."""
+        return [*self.take(frames, events, now_ms), *self.finish(now_ms)]
+
+    def take(self, frames: Iterable[bytes], events: Iterable[Event], now_ms: int) -> list[Execute]:
+        """The first half: step. Nothing leaves and nothing is recorded yet; it may be called again before `finish`.
+
+        Returns the work that may begin before its acceptance is recorded: that on pure tasks, which nobody notices.
+        What ends at once can so be answered in the same turn.
+        """
+        node, actions = self.node, self._actions
+        began = len(actions)
         for frame in frames:
             kept = False
             for event in self._open(frame[TOPIC_LENGTH:]):
@@ -70,13 +80,43 @@ class Turn:
                     else:
                         actions.append(action)
             if kept:
-                received.append(frame[TOPIC_LENGTH:])
+                self._received.append(frame[TOPIC_LENGTH:])
         for event in events:
             actions += node.step(event, now_ms)
         due = node.deadline_ms()
         if due is not None and due <= now_ms:
             actions += node.step(Tick(), now_ms)
-        return self._carry_out(actions, received, now_ms)
+        early = [action for action in actions[began:] if type(action) is Execute and _is_pure(action)]
+        if early:
+            actions[began:] = [action for action in actions[began:] if action not in early]
+        return early
+
+    def finish(self, now_ms: int) -> list[Action]:
+        """The second half: record, then publish. Returns what is left for the shell, in order."""
+        said: dict[int, AnyStatement] = {}
+        left: list[Action] = []
+        durable = False
+        for action in self._actions:
+            if type(action) is Say:
+                statement = action.statement
+                if statement.seq > self._recorded_seq and statement.feed == self.node.feed.id:
+                    said[statement.seq] = statement
+                    durable = durable or action.durable
+                self._outbox.put(action, now_ms)
+            elif type(action) is Show:
+                self._outbox.show(action)
+            elif type(action) is not Keep:
+                left.append(action)
+            elif action.statement is not None and action.statement.seal is not None:
+                self._received += exhibit_frames([evidence_of(action.statement, self.sealer)])
+        received, self._received = self._received, []
+        self._actions.clear()
+        if said or received:
+            self._journal.record(received, [said[seq] for seq in sorted(said)], durable=durable)
+            self._recorded_seq = max(self._recorded_seq, *said) if said else self._recorded_seq
+        for frame in self._outbox.empty(now_ms):
+            self._wire.publish(frame)
+        return left
 
     def replay(self, received: bytes | None, said: Iterable[bytes]) -> None:
         """Take in one row of the journal: a frame heard, or payloads said. Before the first turn, in order."""
@@ -91,11 +131,12 @@ class Turn:
 
     def resume(self, now_ms: int) -> list[Action]:
         """The first turn after a replay: whatever the journal says is open is taken up."""
-        return self._carry_out(self.node.resume(now_ms), [], now_ms)
+        self._actions += self.node.resume(now_ms)
+        return self.finish(now_ms)
 
     def deadline_ms(self) -> int | None:
         """When the next turn is due, whatever comes in until then."""
-        dues = [due for due in (self.node.deadline_ms(), self._lazy_due_ms) if due is not None]
+        dues = [due for due in (self.node.deadline_ms(), self._outbox.due_ms) if due is not None]
         return min(dues, default=None)
 
     # Frames in
@@ -135,61 +176,9 @@ class Turn:
             self.verdicts["ignore (nobody): seen before"] += len(opened.repeated)
         return [*map(Heard, opened.statements), *map(HeardAgain, opened.repeated)]
 
-    # Statements out
 
-    def _carry_out(self, actions: list[Action], received: list[bytes], now_ms: int) -> list[Action]:
-        said: dict[int, AnyStatement] = {}
-        topics: dict[bytes, dict[bytes, AnyStatement]] = {}
-        shown: dict[bytes, list[AnyStatement]] = {}
-        left: list[Action] = []
-        durable = False
-        for action in actions:
-            if type(action) is Say:
-                statement = action.statement
-                if statement.seq > self._recorded_seq and statement.feed == self.node.feed.id:
-                    said[statement.seq] = statement
-                    durable = durable or action.durable
-                if action.lazy:
-                    self._lazy.setdefault(action.topic, {})[statement.id] = statement
-                    if self._lazy_due_ms is None:
-                        self._lazy_due_ms = now_ms + limits.LAZY_MS
-                else:
-                    topics.setdefault(action.topic, {})[statement.id] = statement
-            elif type(action) is Show:
-                shown.setdefault(action.topic, []).append(action.statement)
-            elif type(action) is not Keep:
-                left.append(action)
-            elif action.statement is not None and action.statement.seal is not None:
-                received += exhibit_frames([evidence_of(action.statement, self.sealer)])
-        if said or received:
-            self._journal.record(received, [said[seq] for seq in sorted(said)], durable=durable)
-            self._recorded_seq = max(self._recorded_seq, *said) if said else self._recorded_seq
-        self._publish(topics, shown, now_ms)
-        return left
-
-    def _publish(
-        self, topics: dict[bytes, dict[bytes, AnyStatement]], shown: dict[bytes, list[AnyStatement]], now_ms: int
-    ) -> None:
-        """One bundle per topic. What was lazy goes along with company, or when its time is up."""
-        if self._lazy:
-            overdue = self._lazy_due_ms is not None and now_ms >= self._lazy_due_ms
-            for topic in [topic for topic in self._lazy if overdue or topic in topics]:
-                topics.setdefault(topic, {}).update(self._lazy.pop(topic))
-            if not self._lazy:
-                self._lazy_due_ms = None
-        for topic, statements in topics.items():
-            batch = list(statements.values())
-            for start in range(0, len(batch), limits.BUNDLE_STATEMENTS_MAX):
-                self._wire.publish(topic + seal(batch[start : start + limits.BUNDLE_STATEMENTS_MAX], self.sealer))
-        for topic, others in shown.items():
-            for frame in exhibit_frames([evidence_of(statement, self.sealer) for statement in others]):
-                self._wire.publish(topic + frame)
-
-
-def exhibit_frames(pieces: Sequence[bytes]) -> list[bytes]:
-    """Pack evidence, shown or fetched, as frames without a topic."""
-    most = limits.EVIDENCE_FRAME_MAX
-    return [msgpack.packb((EXHIBITS_TAG, pieces[start : start + most])) for start in range(0, len(pieces), most)]
+def _is_pure(execute: Execute) -> bool:
+    return execute.task.effect is EffectClass.PURE
 
 
 class _Trusting:

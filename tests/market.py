@@ -19,6 +19,7 @@ from protocol.events import Announce, Checked, Event, Heard, Present, Seen, Work
 from protocol.feed import Feed
 from protocol.keys import Digest, Ed25519Sealer
 from protocol.node import Node
+from protocol.outbox import exhibit_frames
 from protocol.policy import Policy
 from protocol.statements import (
     NO_MARKET,
@@ -38,7 +39,7 @@ from protocol.statements import (
     Statement,
 )
 from protocol.topics import TOPIC_LENGTH, peer_topic, skill_topic
-from protocol.turn import Turn, exhibit_frames
+from protocol.turn import Turn
 
 AUTHORITY = Ed25519Sealer.from_seed(b"authority".ljust(32, b"\0"))
 TURNS_MAX = 50_000

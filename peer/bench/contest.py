@@ -1,0 +1,153 @@
+"""The contest: so many bidders in processes of their own, one manager in this one, auctions until the count is full."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from msgspec import Struct
+
+from peer.bench.bidder import PRICE, SKILL
+from peer.bench.usage import usage_of
+from peer.market import Market
+from protocol.contract import State
+
+BIDDERS = 10
+WARM_UP = 100
+BACKLOG_WAIT_S = 10.0
+
+
+class Figures(Struct, frozen=True, kw_only=True):
+    """What one run of the contest measured. Times in milliseconds, memory in MiB."""
+
+    engine: str
+    in_flight: int
+    governed: bool
+    auctions: int
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    cpu_ms_per_auction: float
+    cpu_ms_manager: float
+    cpu_ms_bidders: float
+    """... of which the manager's and all the bidders' together."""
+    peak_mib_manager: float
+    peak_mib_bidder: float
+    final_per_second: float | None = None
+    backlog: int | None = None
+    peak_mib_governor: float | None = None
+    statements_per_auction: float | None = None
+
+
+@contextmanager
+def processes(module: str, arguments: list[list[str]], environment: dict[str, str]) -> Iterator[list[int]]:
+    """Run a module's processes for the time of the context; they end with it."""
+    running = [
+        subprocess.Popen([sys.executable, "-m", module, *each], env={**os.environ, **environment}) for each in arguments
+    ]
+    try:
+        yield [process.pid for process in running]
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def percentile(sorted_values: list[float], share: float) -> float:
+    """The value below which this share of the values lies."""
+    return sorted_values[min(len(sorted_values) - 1, int(len(sorted_values) * share))]
+
+
+def run(*, in_flight: int, governed: bool, auctions: int, bidders: int = BIDDERS) -> Figures:
+    """Run the contest over Vendue, in a market made for it."""
+    with tempfile.TemporaryDirectory(prefix="vendue-bench-") as home:
+        return asyncio.run(_run(home, in_flight, governed, auctions, bidders))
+
+
+async def _run(home: str, in_flight: int, governed: bool, auctions: int, bidders: int) -> Figures:
+    async with Market.join(home=home, mdns=False) as market:
+        capacity = str(max(64, in_flight))
+        members = [[str(number), capacity] for number in range(bidders)] + ([["-1", capacity]] if governed else [])
+        with processes("peer.bench.bidder", members, {"VENDUE_HOME": home}) as pids:
+            while len(market.peers()) < len(members):
+                await asyncio.sleep(0.05)
+            await _auction(market, WARM_UP, in_flight, 0)
+            return await _measure(market, pids, in_flight, governed, auctions)
+
+
+async def _measure(market: Market, pids: list[int], in_flight: int, governed: bool, auctions: int) -> Figures:
+    everybody = [os.getpid(), *pids]
+    before = [usage_of(pid) for pid in everybody]
+    heard_before, said_before = market.runtime.turn.verdicts["accept"], market.runtime.node.feed.seq
+    began = time.perf_counter()
+    latencies = await _auction(market, auctions, in_flight, WARM_UP)
+    took_s = time.perf_counter() - began
+    after = [usage_of(pid) for pid in everybody]
+    statements = market.runtime.turn.verdicts["accept"] - heard_before + market.runtime.node.feed.seq - said_before
+    backlog = _unratified(market) if governed else None
+    ratified_s = await _ratified(market, began) if governed else None
+    cpu_ms = [(late.cpu_s - early.cpu_s) / auctions * 1000 for early, late in zip(before, after, strict=True)]
+    latencies.sort()
+    mib = [usage.peak_bytes / 2**20 for usage in after]
+    return Figures(
+        engine="vendue",
+        in_flight=in_flight,
+        governed=governed,
+        auctions=auctions,
+        per_second=auctions / took_s,
+        p50_ms=percentile(latencies, 0.5) * 1000,
+        p99_ms=percentile(latencies, 0.99) * 1000,
+        cpu_ms_per_auction=sum(cpu_ms),
+        cpu_ms_manager=cpu_ms[0],
+        cpu_ms_bidders=sum(cpu_ms[1 : 1 + len(pids) - governed]),
+        peak_mib_manager=mib[0],
+        peak_mib_bidder=max(mib[1 : 1 + len(pids) - governed]),
+        final_per_second=auctions / ratified_s if ratified_s else None,
+        backlog=backlog,
+        peak_mib_governor=mib[-1] if governed else None,
+        statements_per_auction=statements / auctions,
+    )
+
+
+async def _auction(market: Market, auctions: int, in_flight: int, first: int) -> list[float]:
+    """Run auctions, so many at once; seconds from announcement to settlement of each."""
+    latencies: list[float] = []
+    numbers = iter(range(first, first + auctions))
+
+    async def runner() -> None:
+        for n in numbers:
+            began = time.perf_counter()
+            task = await market.announce(SKILL, {"n": n}, budget=PRICE, final=False)
+            await task.result()
+            latencies.append(time.perf_counter() - began)
+
+    await asyncio.gather(*(runner() for _ in range(in_flight)))
+    return latencies
+
+
+def _unratified(market: Market) -> int:
+    """Settled contracts that no governor has ratified yet."""
+    contracts = market.runtime.node.holdings.contracts.values()
+    return sum(1 for contract in contracts if contract.reading.state is State.SETTLED)
+
+
+async def _ratified(market: Market, began: float) -> float:
+    """Wait until the governor has ratified everything; seconds since the beginning."""
+    until = time.perf_counter() + BACKLOG_WAIT_S
+    while _unratified(market) and time.perf_counter() < until:
+        await asyncio.sleep(0.01)
+    return time.perf_counter() - began
+
+
+__all__ = ["Figures", "percentile", "processes", "run"]
