@@ -16,6 +16,7 @@ from protocol.charter import has_seat
 from protocol.codec import Malformed, decode, unpack
 from protocol.contract import Contract
 from protocol.keys import Digest, PeerId, Sealer, Signature, verify
+from protocol.outbox import EXHIBITS_TAG
 from protocol.statements import (
     CHAIN_KINDS,
     OUTSIDE_CONTRACTS,
@@ -30,7 +31,6 @@ from protocol.statements import (
     Statement,
     Veto,
 )
-from protocol.turn import EXHIBITS_TAG
 
 REMEMBERED_SIGNATURES: Final = 8_192
 """Signatures that a reader remembers: the statements of one bundle share theirs, and come one by one as evidence."""

@@ -37,7 +37,9 @@ class Task:
     def __init__(self, market: Market, contract: Contract, *, final: bool) -> None:
         self._market, self._contract, self._final = market, contract, final
         self._moved = asyncio.Event()
-        self._stages: list[Reading] = [contract.reading]
+        self._over: asyncio.Future[None] = market.runtime.new_future()
+        self._stages: list[Reading] = []
+        self.moved(contract.reading)
 
     @property
     def id(self) -> Digest:
@@ -53,9 +55,13 @@ class Task:
         """Take note that the contract has a new reading."""
         self._stages.append(reading)
         self._moved.set()
+        if not self._over.done() and is_over(self._contract, final=self._final):
+            self._over.set_result(None)
 
-    def wake(self) -> None:
-        """Look again: the peer may have stopped."""
+    def fail(self, error: VendueError) -> None:
+        """Give the task up: the peer has stopped."""
+        if not self._over.done():
+            self._over.set_exception(error)
         self._moved.set()
 
     async def stages(self) -> AsyncIterator[Reading]:
@@ -65,17 +71,15 @@ class Task:
             while told < len(self._stages):
                 told += 1
                 yield self._stages[told - 1]
-            if is_over(self._contract, final=self._final):
+            if self._over.done():
+                self._over.result()
                 return
-            if self._market.runtime.stopped.done():
-                raise self._market.ended()
             self._moved.clear()
             await self._moved.wait()
 
     async def result(self) -> Done:
         """Wait for the end. Raises Vetoed, NoBids, DeadlinePassed or TaskFailed when it did not end well."""
-        async for _ in self.stages():
-            pass
+        await asyncio.shield(self._over)
         return self._market.done(self._contract)
 
     def withdraw(self) -> None:
@@ -240,11 +244,7 @@ class Market:
         node = self.runtime.node
         self._tasks.pop(contract.id, None)
         self._checks.pop(contract.id, None)
-        return done_of(contract, node.holdings.charters[node.market], self.runtime.turn.sealer, self.names())
-
-    def ended(self) -> TaskFailed:
-        """The error of every open task of a peer that has stopped by itself."""
-        return TaskFailed("This peer has stopped.", why=repr(self.runtime.stopped.exception())[:200])
+        return done_of(contract, node.holdings.charters[node.market], self.runtime.turn.sealer, node.directory.name_of)
 
     def _refused(self, impossible: Impossible) -> None:
         begun = self._begun.pop(impossible.idempotency_key, None)
@@ -253,7 +253,7 @@ class Market:
 
     def _peer_stopped(self, stopped: asyncio.Future[None]) -> None:
         for task in self._tasks.values():
-            task.wake()
+            task.fail(TaskFailed("This peer has stopped.", why=repr(stopped.exception())[:200]))
 
     def _reported(self, contract: Digest, reading: Reading) -> None:
         if self._begun:

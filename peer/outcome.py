@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def is_over(contract: Contract, *, final: bool) -> bool:
     return state in (State.FINAL, State.CANCELLED, State.VETOED, State.VOID)
 
 
-def done_of(contract: Contract, charter: Statement[Charter], sealer: Sealer, names: dict[bytes, str]) -> Done:
+def done_of(contract: Contract, charter: Statement[Charter], sealer: Sealer, name_of: Callable[[bytes], str]) -> Done:
     """The outcome of a contract that is over. Raises the error that its end is, if it did not end well."""
     reading = contract.reading
     if reading.state not in (State.SETTLED, State.FINAL) or reading.end is None or reading.award is None:
@@ -87,7 +88,7 @@ def done_of(contract: Contract, charter: Statement[Charter], sealer: Sealer, nam
     return Done(
         value=json.loads(result.body.output) if result.body.output else None,
         winner=print_peer(winner),
-        winner_name=names.get(winner, ""),
+        winner_name=name_of(winner),
         price=reading.award.body.price,
         state=reading.state,
         epoch=reading.epoch,

@@ -32,14 +32,13 @@ async def run(number: int, capacity: int) -> None:
     settings = config.load({"mdns": False, "log_level": "warning"}).settings
     policy = load_policy(None) if number < 0 else None
     agent = bidder_of(number, capacity) if number >= 0 else None
-    async with launch(settings, name=f"bidder-{number}" if number >= 0 else "governor", agent=agent, policy=policy) as peer:
+    async with launch(
+        settings, name=f"bidder-{number}" if number >= 0 else "governor", agent=agent, policy=policy
+    ) as peer:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, peer.stopped.set_result, None)
         await peer.stopped
 
 
 if __name__ == "__main__":
     configure("warning")
-    import gc,os
-    G=os.environ.get("VG")
-    if G: gc.freeze(); gc.set_threshold(int(G),20,50)
     asyncio.run(run(int(sys.argv[1]), int(sys.argv[2])))

@@ -1,5 +1,7 @@
-"""The returns desk of a shop: its records, its rules, and made-up shops to try them on.
+"""The returns desk of a shop, and the demo in which a market runs it.
 
-Everything here is plain computation over the shop's files. It refuses to know about markets, peers and sockets: the
-desk's agents run `rules`, and whoever calls them carries the decisions back into a `Shop`.
+`records`, `shop`, `facts`, `rules`, `generate` and `scenery` are plain computation over the shop's files, and refuse to
+know about markets, peers and sockets. `agents`, `ledger` and `desk` are what a user of a market writes: five skills,
+the sink of the irreversible one, and the manager that has each request decided. `stage`, `crew`, `play`, `view` and
+`demo` put them on one computer as processes, and show how it went.
 """
