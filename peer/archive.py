@@ -16,21 +16,10 @@ from protocol.charter import has_seat
 from protocol.codec import Malformed, decode, unpack
 from protocol.contract import Contract
 from protocol.keys import Digest, PeerId, Sealer, Signature, verify
+from protocol.kinds import CHAIN_KINDS, OUTSIDE_CONTRACTS
+from protocol.notices import Charter
 from protocol.outbox import EXHIBITS_TAG
-from protocol.statements import (
-    CHAIN_KINDS,
-    OUTSIDE_CONTRACTS,
-    Announcement,
-    AnyStatement,
-    Award,
-    Bid,
-    Cancel,
-    Charter,
-    Permit,
-    Recall,
-    Statement,
-    Veto,
-)
+from protocol.statements import Announcement, AnyStatement, Award, Bid, Cancel, Permit, Recall, Statement, Veto
 
 REMEMBERED_SIGNATURES: Final = 8_192
 """Signatures that a reader remembers: the statements of one bundle share theirs, and come one by one as evidence."""

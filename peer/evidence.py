@@ -19,7 +19,8 @@ from peer.findings import ContractResult, Finding, Findings, Grounds, conviction
 from protocol.bundle import open_evidence
 from protocol.charter import fault_of_charter
 from protocol.keys import Digest
-from protocol.statements import NO_MARKET, Announcement, AnyStatement, Charter, Statement
+from protocol.notices import Charter
+from protocol.statements import NO_MARKET, Announcement, AnyStatement, Statement
 
 __all__ = [
     "AuditReport", "ContractResult", "EvidenceFile", "Finding", "Grounds", "as_plain", "cut", "pack_evidence",

@@ -16,10 +16,10 @@ from typing import Final
 from peer.archive import Archive
 from peer.telemetry import printable
 from protocol.auction import decide
-from protocol.contract import Contract, State, fold
+from protocol.contract import Contract, fold
 from protocol.keys import Digest, short_peer
+from protocol.kinds import CHAIN_KINDS
 from protocol.statements import (
-    CHAIN_KINDS,
     Acceptance,
     AnyStatement,
     Award,
@@ -32,6 +32,7 @@ from protocol.statements import (
     Statement,
     Veto,
 )
+from protocol.states import State
 
 FINDINGS_MAX: Final = 1_000
 """A hostile file can have one for every statement; a person reads the first."""

@@ -19,7 +19,8 @@ from protocol.codec import encode
 from protocol.errors import BadConfig, HomeBusy, UsageError
 from protocol.keys import Ed25519Sealer
 from protocol.limits import DURATION_MAX_MS, MONEY_MAX
-from protocol.statements import NO_MARKET, Admission, Charter, Seat, Statement
+from protocol.notices import Admission, Charter, Seat
+from protocol.statements import NO_MARKET, Statement
 
 LOCAL: Final = "local"
 """The market that founds itself."""

@@ -22,8 +22,9 @@ from protocol.errors import BadConfig
 from protocol.feed import Feed
 from protocol.keys import Digest, Ed25519Sealer
 from protocol.node import Node
+from protocol.notices import Card, Offered
 from protocol.policy import Policy
-from protocol.statements import AnyStatement, Card, Offered
+from protocol.statements import AnyStatement
 from protocol.turn import Turn
 
 GOVERNOR: Final = "governor"

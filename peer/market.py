@@ -18,12 +18,14 @@ from peer.outcome import Done, done_of, is_over
 from peer.runtime import Runtime
 from peer.skill import validate
 from protocol.actions import Impossible
-from protocol.contract import Contract, Reading
+from protocol.contract import Contract
 from protocol.errors import BadInput, NoBids, NoPeers, TaskFailed, UsageError, VendueError
 from protocol.events import Announce, Checked, Withdraw
 from protocol.keys import Digest
 from protocol.limits import INLINE_MAX
-from protocol.statements import Announcement, AnyStatement, AwardRule, Card, EffectClass, Statement
+from protocol.notices import Card
+from protocol.statements import Announcement, AnyStatement, AwardRule, EffectClass, Statement
+from protocol.states import Reading
 
 GIVE_UP_S: Final = 1.0
 """How long a cancelled call may take to withdraw its task."""

@@ -10,10 +10,12 @@ from typing import Any
 
 from peer.evidence import AuditReport, EvidenceFile, verify, write_evidence
 from protocol.bundle import evidence_of
-from protocol.contract import Contract, Reading, State
+from protocol.contract import Contract
 from protocol.errors import DeadlinePassed, NoBids, TaskFailed, VendueError, Vetoed
 from protocol.keys import Digest, Sealer, print_peer
-from protocol.statements import Cancel, CancelReason, Charter, Failure, Result, Statement, Veto
+from protocol.notices import Charter
+from protocol.statements import Cancel, CancelReason, Failure, Result, Statement, Veto
+from protocol.states import Reading, State
 
 
 class Proof:

@@ -26,12 +26,13 @@ from protocol.actions import Action, Check, Convict, Execute, Extend, FetchFeed,
 from protocol.actions import Fetch as FetchIds
 from protocol.bundle import evidence_of, exhibit
 from protocol.codec import decode
-from protocol.contract import Reading
 from protocol.events import Advanced, Event, Lost, Present, Seen, Worked
 from protocol.keys import Digest, PeerId, short_peer
 from protocol.node import Node
+from protocol.notices import Card
 from protocol.outbox import exhibit_frames
-from protocol.statements import AnyStatement, Card, Failure, Result
+from protocol.statements import AnyStatement, Failure, Result
+from protocol.states import Reading
 from protocol.topics import TOPIC_LENGTH, governance_topic, peer_topic, skill_topic
 from protocol.turn import Turn
 

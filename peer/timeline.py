@@ -17,8 +17,8 @@ from peer.archive import cites
 from peer.telemetry import printable
 from protocol.contract import Contract
 from protocol.keys import Digest, short_peer
+from protocol.kinds import CHAIN_KINDS
 from protocol.statements import (
-    CHAIN_KINDS,
     Acceptance,
     Announcement,
     AnyStatement,

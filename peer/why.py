@@ -11,7 +11,7 @@ from typing import Final
 from peer.telemetry import printable
 from peer.timeline import call, in_order, say
 from protocol.auction import decide
-from protocol.contract import Contract, State
+from protocol.contract import Contract
 from protocol.keys import Digest
 from protocol.statements import (
     AnyStatement,
@@ -25,6 +25,7 @@ from protocol.statements import (
     Statement,
     Veto,
 )
+from protocol.states import State
 
 BIDS_SHOWN: Final = 8
 """Losing bids that one sentence names."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from protocol.contract import Reading
 from protocol.keys import Digest, PeerId
 from protocol.statements import Announcement, AnyStatement, Award, Statement
+from protocol.states import Reading
 
 
 class NoVote(Struct, frozen=True):

@@ -27,7 +27,8 @@ from protocol import limits, merkle
 from protocol.codec import Malformed, decode, statement_id, unpack
 from protocol.errors import Blame, Ruling, Verdict
 from protocol.keys import Digest, PeerId, Sealer, Signature
-from protocol.statements import NO_MARKET, AnyStatement, Charter
+from protocol.notices import Charter
+from protocol.statements import NO_MARKET, AnyStatement
 
 BUNDLE_TAG: Final = "vendue-bundle/1"
 EVIDENCE_TAG: Final = "vendue-evidence/1"
@@ -137,8 +138,12 @@ def open_bundle(
         return Opened([], [], [Ruling(Verdict.IGNORE, Blame.NOBODY, "another market")])
     if door(bundle.author, None) is not None:
         return Opened([], [], [Ruling(Verdict.IGNORE, Blame.NOBODY, "author not admitted")])
-    new = [index for index, known in enumerate(bundle.ids) if known not in seen]
-    repeated = [known for known in bundle.ids if known in seen]
+    new, repeated = list[int](), list[Digest]()
+    for index, known in enumerate(bundle.ids):
+        if known in seen:
+            repeated.append(known)
+        else:
+            new.append(index)
     if not new:
         return Opened([], repeated, [])
     if not sealer.verify(bundle.author, message_to_sign(bundle.market, bundle.root), bundle.signature):

@@ -9,15 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from protocol.keys import Digest
-from protocol.statements import (
-    NO_MARKET,
-    Announcement,
-    AnyStatement,
-    Charter,
-    EffectClass,
-    Standing,
-    Statement,
-)
+from protocol.notices import Charter
+from protocol.statements import NO_MARKET, Announcement, AnyStatement, EffectClass, Standing, Statement
 
 EFFECT_ORDER = {EffectClass.PURE: 0, EffectClass.REVERSIBLE: 1, EffectClass.IRREVERSIBLE: 2}
 """A child's effect class lies within its parent's when its number is not larger."""

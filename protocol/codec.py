@@ -15,7 +15,8 @@ import msgspec
 
 from protocol import limits
 from protocol.keys import Digest
-from protocol.statements import KINDS, TAG_OF, AnyStatement, Body, Statement
+from protocol.kinds import KINDS, TAG_OF
+from protocol.statements import AnyStatement, Body, Statement
 
 PAYLOAD_TYPE: Final = b"application/vnd.vendue.statement.v1+msgpack"
 _LEAF_AND_TYPE: Final = b"\0DSSEv1 %d %s " % (len(PAYLOAD_TYPE), PAYLOAD_TYPE)

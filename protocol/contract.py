@@ -1,4 +1,4 @@
-"""The contract: states, the one table that moves them, and the fold from a set of statements to a reading.
+"""The contract: the fold from a set of statements to a reading of them.
 
 The fold is a function of the *set* of statements held (SPEC section 6): it looks at no arrival order and no clock, and
 learning more never takes anything back. It does not know which role we play. The manager's statements in the
@@ -7,161 +7,36 @@ announcement's feed form a chain by `prev`; only the chain, the votes and a proo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable
 
 from protocol import limits
+from protocol.chain import Position, advance
 from protocol.charter import Gate, gate_of, has_seat, standing_covers
 from protocol.keys import Digest
+from protocol.kinds import CHAIN_KINDS
+from protocol.notices import Charter
 from protocol.statements import (
-    CHAIN_KINDS,
     Acceptance,
     Announcement,
     AnyStatement,
     Award,
-    AwardRule,
     Bid,
     Body,
     Cancel,
     CancelReason,
-    Charter,
     Decline,
     EffectClass,
     Failure,
     Permit,
     Progress,
-    Recall,
-    RecallReason,
     Refusal,
-    Renewal,
     Result,
     Settlement,
     Statement,
     Veto,
     VetoScope,
 )
-
-
-class State(StrEnum):
-    """What the chain and the votes say."""
-
-    OPEN = "open"
-    """The task is announced; bids are welcome."""
-    AWARDED = "awarded"
-    """One bidder has the task, for one epoch."""
-    CANCELLED = "cancelled"
-    """The task is over without a result."""
-    SETTLED = "settled"
-    """The manager accepted the result; in a governed market this is provisional."""
-    VOID = "void"
-    """The manager broke the rules: a forked chain or an illegal step."""
-    FINAL = "final"
-    """A permit quorum ratified the settlement."""
-    VETOED = "vetoed"
-    """A veto quorum stopped the task, or an epoch that was settled nonetheless."""
-
-
-class Phase(StrEnum):
-    """What the contractor of the open epoch has said."""
-
-    NONE = "none"
-    """There is no open epoch."""
-    OFFERED = "offered"
-    """The winner has not answered."""
-    ACCEPTED = "accepted"
-    """The contractor has confirmed, and waits for the go."""
-    WORKING = "working"
-    """The contractor works: a pure task since its acceptance, a task with effects since the go."""
-    DECLINED = "declined"
-    """The winner cannot."""
-    FAILED = "failed"
-    """The contractor has failed."""
-    DELIVERED = "delivered"
-    """The contractor has said a result."""
-
-
-TRANSITIONS: Final[Mapping[tuple[State, type[Body]], State]] = {
-    (State.OPEN, Award): State.AWARDED,
-    (State.OPEN, Cancel): State.CANCELLED,
-    (State.AWARDED, Renewal): State.AWARDED,
-    (State.AWARDED, Recall): State.OPEN,
-    (State.AWARDED, Settlement): State.SETTLED,
-    (State.AWARDED, Cancel): State.CANCELLED,
-}
-"""The chain's steps. What is not here is illegal."""
-
-END_RANK: Final[Mapping[State, int]] = {
-    State.OPEN: 0,
-    State.AWARDED: 0,
-    State.CANCELLED: 2,
-    State.SETTLED: 2,
-    State.VOID: 3,
-    State.FINAL: 4,
-    State.VETOED: 5,
-}
-"""At the chain's end the state moves only up; an orphaned cancellation has rank 1."""
-
-PHASE_RANK: Final[Mapping[Phase, int]] = {phase: rank for rank, phase in enumerate(Phase)}
-
-_RECALL_CITES: Final[Mapping[RecallReason, type[Body]]] = {
-    RecallReason.DECLINED: Decline,
-    RecallReason.FAILED: Failure,
-    RecallReason.STOPPED: Failure,
-    RecallReason.FAILED_CHECK: Result,
-}
-
-
-class Reading(NamedTuple):
-    """What a set of statements says about one contract."""
-
-    state: State
-    phase: Phase
-    epoch: int
-    """Awards so far."""
-    award: Statement[Award] | None
-    """The open award; at the end, the one that the end is about."""
-    go: bool
-    """The open epoch has had its go."""
-    answer: AnyStatement | None
-    """The contractor's statement that makes the phase."""
-    steps: tuple[AnyStatement, ...]
-    """The chain, announcement first, up to its end or to the fault."""
-    end: AnyStatement | None
-    """The settlement or the cancellation."""
-    orphaned: bool
-    fault: str | None
-    """Why the contract is void."""
-    missing: frozenset[Digest]
-    """Ids the chain cites and nobody here holds: to be fetched."""
-    permitted: bool
-    """The open award has its permit quorum."""
-    epoch_vetoed: bool
-    """The open award has a veto quorum."""
-    task_vetoed: bool
-    compromised: bool
-    """Both a permit and a veto quorum exist: more governors lied than the charter allows for."""
-
-    @property
-    def tip(self) -> AnyStatement:
-        return self.steps[-1]
-
-    @property
-    def rank(self) -> tuple[int, int, int]:
-        """Never smaller once more is known: what the end is worth, then the chain's length, then the phase."""
-        end = 1 if self.orphaned and self.state is State.CANCELLED else END_RANK[self.state]
-        return (end, 0, 0) if end else (0, len(self.steps), PHASE_RANK[self.phase])
-
-
-class _Position(NamedTuple):
-    """Where one path through the chain stands."""
-
-    state: State
-    steps: tuple[AnyStatement, ...]
-    epoch: int
-    award: Statement[Award] | None
-    winners: tuple[bytes, ...]
-    renewed: bool
+from protocol.states import Phase, Reading, State
 
 
 class Contract:
@@ -276,9 +151,9 @@ class Contract:
             compromised=final and vetoed,
         )  # fmt: skip
 
-    def _walk(self) -> tuple[_Position, str | None, list[Digest], list[tuple[AnyStatement, Statement[Award]]]]:
+    def _walk(self) -> tuple[Position, str | None, list[Digest], list[tuple[AnyStatement, Statement[Award]]]]:
         """Follow the chain; behind a fork follow every branch, for a settlement there may still be ratified."""
-        start = _Position(State.OPEN, (self.announcement,), 0, None, (), False)
+        start = Position(State.OPEN, (self.announcement,), 0, None, (), False)
         main, fault, missing = start, None, list[Digest]()
         settled: list[tuple[AnyStatement, Statement[Award]]] = []
         paths = [start]
@@ -288,8 +163,8 @@ class Contract:
             if len(steps) > 1 and fault is None:
                 fault = "forked chain"
             for step in steps:
-                there = _advance(here, step, self)
-                if isinstance(there, _Position):
+                there = advance(here, step, self.held)
+                if isinstance(there, Position):
                     paths.append(there)
                     if there.state is State.SETTLED and there.award is not None:
                         settled.append((step, there.award))
@@ -301,7 +176,7 @@ class Contract:
                     missing.append(there.id)
         return main, fault, missing, settled
 
-    def _phase(self, position: _Position) -> tuple[Phase, AnyStatement | None]:
+    def _phase(self, position: Position) -> tuple[Phase, AnyStatement | None]:
         award = position.award
         assert award is not None
         said: dict[type[Body], AnyStatement] = {}
@@ -383,130 +258,9 @@ class Contract:
         return result.about if result is not None and isinstance(result.body, Result) else None
 
 
-class _Missing(NamedTuple):
-    id: Digest
-
-
-def cited_by(step: AnyStatement) -> Digest | None:
-    """The answer that a step of the chain cites, if any."""
-    match step.body:
-        case Award(bid=bid):
-            return Digest(bid)
-        case Recall(answer=answer) if answer is not None:
-            return Digest(answer)
-        case Renewal() | Settlement() if step.about is not None:
-            return Digest(step.about)
-        case _:
-            return None
-
-
 def fold(announcement: Statement[Announcement], statements: Iterable[AnyStatement], charter: Charter) -> Reading:
     """The reading of a set of statements under one announcement."""
     contract = Contract(announcement, charter)
     for statement in statements:
         contract.learn(statement)
     return contract.reading
-
-
-def _advance(here: _Position, step: AnyStatement, contract: Contract) -> _Position | _Missing | str:
-    """One step along the chain: where it leads, what it waits for, or the rule that it breaks."""
-    to = TRANSITIONS.get((here.state, type(step.body)))
-    if to is None:
-        return f"{type(step.body).__name__} in state {here.state}"
-    if step.seq <= here.steps[-1].seq:
-        return "seq runs backwards"
-    fault = _JUDGES[type(step.body)](here, step, contract)
-    if fault is not None:
-        return fault
-    steps = (*here.steps, step)
-    if isinstance(step.body, Award):
-        winners = (*here.winners, step.body.winner)
-        return _Position(to, steps, here.epoch + 1, step, winners, False)  # type: ignore[arg-type]
-    if to is State.OPEN:
-        return here._replace(state=to, steps=steps, award=None, renewed=False)
-    return here._replace(state=to, steps=steps, renewed=here.renewed or isinstance(step.body, Renewal))
-
-
-_Fault = _Missing | str | None
-Judge = Callable[[_Position, Any, Contract], _Fault]
-
-
-def _judge_award(here: _Position, step: Statement[Award], contract: Contract) -> _Fault:
-    body, announced = step.body, contract.announcement.body
-    if step.about != contract.id:
-        return "award of another task"
-    if body.epoch != here.epoch + 1:
-        return "award's epoch does not count on"
-    if body.epoch > announced.attempts:
-        return "more awards than attempts"
-    if body.winner in here.winners:
-        return "a peer wins twice"
-    if body.price > announced.budget:
-        return "price above the budget"
-    if body.bid not in body.considered:
-        return "winning bid was not considered"
-    bid = contract.held.get(Digest(body.bid))
-    if bid is None:
-        return _Missing(Digest(body.bid))
-    if not isinstance(bid.body, Bid) or bid.about != contract.id or bid.author != body.winner:
-        return "award contradicts the cited bid"
-    second_price = announced.award_rule is AwardRule.SECOND_PRICE
-    if body.price < bid.body.price or (body.price != bid.body.price and not second_price):
-        return "price contradicts the cited bid"
-    return None
-
-
-def _judge_answer(here: _Position, cited: bytes | None, contract: Contract, *kinds: type[Body]) -> _Fault:
-    """Check that a cited answer is the contractor's, about this award, and of a fitting kind."""
-    if cited is None:
-        return None
-    assert here.award is not None
-    answer = contract.held.get(Digest(cited))
-    if answer is None:
-        return _Missing(Digest(cited))
-    if answer.author != here.award.body.winner or answer.about != here.award.id or not isinstance(answer.body, kinds):
-        return "step contradicts the cited answer"
-    return None
-
-
-def _judge_renewal(here: _Position, step: Statement[Renewal], contract: Contract) -> _Fault:
-    if step.about is None:
-        return "renewal of nothing"
-    return _judge_answer(here, step.about, contract, Acceptance, Progress)
-
-
-def _judge_recall(here: _Position, step: Statement[Recall], contract: Contract) -> _Fault:
-    assert here.award is not None
-    if step.about != here.award.id:
-        return "recall of another award"
-    cites = _RECALL_CITES.get(step.body.reason)
-    if cites is None:
-        return "recall cites what it does not end on" if step.body.answer is not None else None
-    if step.body.answer is None:
-        return "recall without the answer that it ends on"
-    return _judge_answer(here, step.body.answer, contract, cites)
-
-
-def _judge_settlement(here: _Position, step: Statement[Settlement], contract: Contract) -> _Fault:
-    if step.about is None:
-        return "settlement of nothing"
-    return _judge_answer(here, step.about, contract, Result)
-
-
-def _judge_cancel(here: _Position, step: Statement[Cancel], contract: Contract) -> _Fault:
-    if step.about != contract.id:
-        return "cancel of another task"
-    if step.body.reason is CancelReason.ORPHANED:
-        return "orphaned in the announcement's own feed"
-    if step.body.answer is not None and here.award is None:
-        return "cancel cites what it does not end on"
-    return _judge_answer(here, step.body.answer, contract, Decline, Failure, Result)
-
-
-_JUDGES: Final[Mapping[type[Body], Judge]] = {
-    Award: _judge_award,
-    Renewal: _judge_renewal,
-    Recall: _judge_recall,
-    Settlement: _judge_settlement,
-    Cancel: _judge_cancel,
-}

@@ -6,22 +6,20 @@ that it always stops before its manager gives up on it. What the work is, is the
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 from collections import deque
 from collections.abc import Callable
-from typing import Final, TypeGuard
 
 from protocol import limits
-from protocol.actions import Action, Execute, Extend, Say, Show, Stop
-from protocol.contract import Contract, Reading, State, cited_by
+from protocol.actions import Action, Execute, Extend, Say, Stop
+from protocol.contract import Contract
 from protocol.events import Advanced, Worked
 from protocol.feed import Feed
 from protocol.holdings import Holdings
+from protocol.job import BUSY, PLACE_WAIT_MS, RESTARTED, Job, idempotency_token, is_award_to, is_over
 from protocol.keys import Digest
 from protocol.statements import (
     Acceptance,
-    Announcement,
     AnyStatement,
     Award,
     Body,
@@ -31,56 +29,10 @@ from protocol.statements import (
     FailureClass,
     Permit,
     Progress,
-    Renewal,
-    Result,
     Statement,
 )
+from protocol.states import Reading, State
 from protocol.topics import peer_topic
-
-BUSY: Final = "busy"
-RESTARTED: Final = "the peer was restarted during the work"
-PLACE_WAIT_MS: Final = 500
-"""How long an award may wait for a free place before it is declined: well within the manager's accept window."""
-
-UNCONFIRMED_MS: Final = 1_000
-"""When a winner that may not confirm yet (no permit, or a veto) asks for the first time what became of its award."""
-
-
-def idempotency_token(announcement: Statement[Announcement]) -> Digest:
-    """H(manager, idempotency key): what a sink sees is the same for every attempt at a task (SPEC section 8)."""
-    return Digest(hashlib.sha256(b"vendue.token\0" + announcement.author + announcement.body.idempotency_key).digest())
-
-
-class Job:
-    """One award to us, with the times that only we count."""
-
-    __slots__ = (
-        "award", "contract", "due_ms", "first_said", "forget_at", "last", "lease_until", "offered_at", "pause_ms",
-        "progress_at", "repeat_at", "started",
-    )  # fmt: skip
-
-    def __init__(self, contract: Contract, award: Statement[Award], now_ms: int) -> None:
-        self.contract = contract
-        self.award = award
-        self.offered_at = now_ms
-        self.forget_at = now_ms + contract.announcement.body.deadline_ms
-        self.first_said: dict[Digest, int] = {}
-        self.last: AnyStatement | None = None
-        self.started = False
-        self.lease_until: int | None = None
-        self.progress_at: int | None = None
-        self.repeat_at: int | None = now_ms + UNCONFIRMED_MS
-        self.pause_ms = limits.REPEAT_FIRST_MS
-        self.due_ms: int | None = None
-
-    @property
-    def answered(self) -> bool:
-        """The contractor has said its last word on this award."""
-        return self.last is not None and isinstance(self.last.body, Result | Failure | Decline)
-
-    @property
-    def accepted(self) -> bool:
-        return self.last is not None and not isinstance(self.last.body, Decline)
 
 
 class Contractor:
@@ -97,8 +49,6 @@ class Contractor:
         self._feed = feed
         self._holdings = holdings
         self._of_contract: dict[Digest, Job] = {}
-        self._disowned: dict[Digest, Contract] = {}
-        """Contracts whose manager forgot their end, by id: shown to it whenever it is there again."""
         self._at_work: set[Digest] = set()
         self._queue: deque[Digest] = deque()
         self._timers: list[tuple[int, int, Digest]] = []
@@ -124,18 +74,7 @@ class Contractor:
     def heard(self, contract: Contract, now_ms: int) -> list[Action]:
         """Something was learnt about a contract that we may have an award in."""
         job = self._of_contract.get(contract.id)
-        actions = self._pursue(job, now_ms) if job is not None else []
-        return actions + self._show_end(contract) if contract.disowned else actions
-
-    def _show_end(self, contract: Contract) -> list[Action]:
-        """A manager that lost its journal has ended what it had ended before: show it how."""
-        if len(self._disowned) < limits.REMEMBERED_ANSWERS:
-            self._disowned[contract.id] = contract
-        shown: list[AnyStatement] = []
-        for step in contract.reading.steps:
-            cited = cited_by(step)
-            shown += [step] if cited is None else [contract.held[cited], step]
-        return [Show(peer_topic(contract.manager), statement) for statement in shown]
+        return self._pursue(job, now_ms) if job is not None else []
 
     def asked(self, contract: Contract) -> list[Action]:
         """Somebody says again what we have answered: say the answer again."""
@@ -163,7 +102,7 @@ class Contractor:
     def _pursue(self, job: Job, now_ms: int) -> list[Action]:
         """Do what the reading asks of the contractor now, and set the timer."""
         reading = job.contract.reading
-        if _is_over(job.contract, job.award):
+        if is_over(job.contract, job.award):
             return self._release(job, now_ms)
         actions: list[Action] = []
         stopped_by_veto = reading.epoch_vetoed or reading.task_vetoed
@@ -211,10 +150,7 @@ class Contractor:
 
     def _follow_lease(self, job: Job, reading: Reading, now_ms: int) -> list[Action]:
         """Start on the go, and let the lease run on with every renewal. A go that comes late starts nothing."""
-        until = job.lease_until or 0
-        for step in reading.steps:
-            if isinstance(step.body, Renewal) and step.about in job.first_said:
-                until = max(until, job.first_said[Digest(step.about)] + step.body.lease_ms)
+        until = job.renewed_until(reading)
         if until <= (job.lease_until or 0):
             return []
         if now_ms >= until:
@@ -322,7 +258,6 @@ class Contractor:
         return actions + self.on_place(now_ms) if self.has_place() else actions
 
     def _forget(self, contract: Contract) -> None:
-        self._disowned.pop(contract.id, None)
         job = self._of_contract.get(contract.id)
         if job is not None:
             self._drop(job)
@@ -337,11 +272,7 @@ class Contractor:
         heapq.heappush(self._timers, (due_ms, self._timers_set, key))
 
     def _arm(self, job: Job, now_ms: int) -> None:
-        dues = [job.lease_until, job.progress_at] if job.started and not job.answered else []
-        dues.append(job.repeat_at)
-        if job.last is None:
-            dues.append(job.offered_at + PLACE_WAIT_MS if job.award.id in self._queue else None)
-        due = min((max(due, now_ms + 1) for due in dues if due is not None), default=None)
+        due = job.next_due_ms(now_ms, queued=job.award.id in self._queue)
         if due is not None and due != job.due_ms:
             self._set_timer(due, job.award.id)
         job.due_ms = due
@@ -361,10 +292,8 @@ class Contractor:
 
     def resume(self, contract: Contract, now_ms: int) -> list[Action]:
         """Take up a contract that has an award to us. A lease that ran is taken as ended."""
-        award = next((held for held in contract.held.values() if _is_award_to(held, self._feed.author)), None)
-        if contract.disowned:
-            return self._show_end(contract)
-        if award is None or _is_over(contract, award):
+        award = next((held for held in contract.held.values() if is_award_to(held, self._feed.author)), None)
+        if award is None or is_over(contract, award):
             return []
         job = self._take(Job(contract, award, now_ms))
         mine = [said for said in contract.answers.get(award.id, ()) if said.author == self._feed.author]
@@ -378,32 +307,10 @@ class Contractor:
         return actions + self._pursue(job, now_ms)
 
     def seen(self, manager: bytes) -> list[Action]:
-        """A manager is there again: say what still waits for it, and show the ends that it may have lost."""
-        actions: list[Action] = [
+        """A manager is there again: say what still waits for it."""
+        return [
             say
             for job in self.jobs.values()
             if job.contract.manager == manager and job.repeat_at is not None
             for say in self._say_again(job)
         ]
-        for contract in self._disowned.values():
-            actions += self._show_end(contract) if contract.manager == manager else []
-        return actions
-
-
-def _is_award_to(step: AnyStatement, winner: bytes) -> TypeGuard[Statement[Award]]:
-    return isinstance(step.body, Award) and step.body.winner == winner
-
-
-def _is_over(contract: Contract, award: Statement[Award]) -> bool:
-    """Tell whether an award of ours needs nothing more of us: its epoch is past, or the contract has ended for good.
-
-    In a governed market a settlement is provisional, so the result is repeated until the votes are in (law 5).
-    """
-    reading = contract.reading
-    match reading.state:
-        case State.FINAL | State.VETOED | State.VOID | State.CANCELLED:
-            return True
-        case State.SETTLED:
-            return not contract.charter.governors
-        case _:
-            return award in reading.steps and (reading.award is None or reading.award.id != award.id)

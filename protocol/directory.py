@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from protocol import limits
 from protocol.keys import PeerId
-from protocol.statements import Card, Statement
+from protocol.notices import Card
+from protocol.statements import Statement
 
 
 class Directory:
@@ -38,6 +39,11 @@ class Directory:
         """The skills on a member's card; none while it has shown none."""
         card = self.cards.get(member)
         return [offered.skill for offered in card.body.skills] if card is not None else []
+
+    def name_of(self, member: bytes) -> str:
+        """The name on a member's card: what it calls itself, and no proof of anything."""
+        card = self.cards.get(member)
+        return card.body.name if card is not None else ""
 
     def offering(self, skill: str) -> set[bytes]:
         """The members here whose card has a skill. The set is shared: do not change it."""

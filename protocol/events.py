@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from protocol.keys import Digest, PeerId
-from protocol.statements import Announcement, AnyStatement, Card, Failure, Permit, Result, Veto
+from protocol.notices import Card
+from protocol.statements import Announcement, AnyStatement, Failure, Permit, Result, Veto
 
 
 class Heard(Struct, frozen=True, gc=False):

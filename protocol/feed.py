@@ -11,7 +11,8 @@ from typing import Final, TypeVar
 
 from protocol import codec
 from protocol.keys import Digest, PeerId
-from protocol.statements import OUTSIDE_CONTRACTS, AnyStatement, Body, Statement
+from protocol.kinds import OUTSIDE_CONTRACTS
+from protocol.statements import AnyStatement, Body, Statement
 
 SPOKEN_MAX: Final = 262_144
 """Contracts that one feed can speak in, some 60 MB of memory; then a new feed is due."""

@@ -7,25 +7,23 @@ and one settlement per task, and does not vote on its own contracts.
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
-from typing import Final, cast
+from typing import Final
 
 from protocol import limits
 from protocol.actions import Action, Fetch, NoVote, Say
-from protocol.auction import decide as decide_auction
-from protocol.contract import Contract, Reading, State
+from protocol.contract import Contract
 from protocol.events import Vote
 from protocol.feed import Feed
 from protocol.gaps import Gaps
 from protocol.holdings import Holdings
 from protocol.keys import Digest, PeerId
 from protocol.policy import Case, Decision, Policy, Ruled, Stage, decide
+from protocol.recompute import fault_of_award
 from protocol.statements import (
     Announcement,
     AnyStatement,
     Award,
-    Bid,
     EffectClass,
     Permit,
     Result,
@@ -34,24 +32,14 @@ from protocol.statements import (
     Veto,
     VetoScope,
 )
+from protocol.states import Reading, State
 from protocol.topics import peer_topic
+from protocol.vigil import Vigil, to_parties
 
 RECOMPUTE: Final = "recompute"
 """The rule that every governor has: an award must follow from the bids that it lists."""
 STANDING: Final = "standing"
 """Another that every governor has: each use of a standing permit is spent once."""
-
-
-class _Repeat:
-    """A veto that waits for its manager's answer."""
-
-    __slots__ = ("at_ms", "contract", "pause_ms", "veto")
-
-    def __init__(self, veto: AnyStatement, contract: Contract, now_ms: int) -> None:
-        self.veto = veto
-        self.contract = contract
-        self.pause_ms = limits.REPEAT_FIRST_MS
-        self.at_ms = now_ms + self.pause_ms
 
 
 class Governor:
@@ -60,16 +48,13 @@ class Governor:
     def __init__(self, feed: Feed, holdings: Holdings, policy: Policy) -> None:
         self.policy = policy
         self.gaps = Gaps()
+        self._vigil = Vigil(holdings, self.gaps)
         self.referred: dict[Digest, Decision] = {}
         """Cases that wait for a person: the id of the award or settlement → what the rules said."""
         self._feed = feed
         self._holdings = holdings
         self._incomplete: set[Digest] = set()
         """Contracts with an award that cannot be recomputed yet."""
-        self._repeats: dict[Digest, _Repeat] = {}
-        """Vetoes that no step of their manager has answered yet."""
-        self._open: list[tuple[int, int, Digest]] = []
-        """When each open contract is overdue, and how long to wait then: a heap."""
         self._spent: dict[tuple[bytes, bytes, int], Digest] = {}
         """Uses of standing permits; no more than the permits themselves allow."""
         self._rates: dict[tuple[bytes, str], deque[int]] = {}
@@ -78,14 +63,14 @@ class Governor:
     def _forget(self, contract: Contract) -> None:
         self._incomplete.discard(contract.id)
         for vote in self._own(contract):
-            self._repeats.pop(vote.id, None)
+            self._vigil.leave(vote)
 
     # Voting
 
     def heard(self, contract: Contract, statement: AnyStatement, now_ms: int) -> list[Action]:
         """A statement of a contract was learnt: vote where a vote is due."""
         if statement is contract.announcement:
-            self._expect_end(contract, now_ms)
+            self._vigil.expect_end(contract, now_ms)
             return self._announced(contract, now_ms)
         due = isinstance(statement.body, Award | Settlement) or contract.id in self._incomplete
         if due or contract.reading.missing or contract.gate.permit:
@@ -94,10 +79,10 @@ class Governor:
 
     def pursue(self, contract: Contract, now_ms: int) -> list[Action]:
         """Vote where a vote is due, whatever was learnt: after a restart."""
-        self._expect_end(contract, now_ms)
+        self._vigil.expect_end(contract, now_ms)
         own = self._own(contract)
         for vote in own:
-            self._begin_to_repeat(vote, now_ms)
+            self._vigil.begin_to_repeat(vote, now_ms)
         announced = [] if own else self._announced(contract, now_ms)
         return announced or self._pursue(contract, now_ms)
 
@@ -109,7 +94,7 @@ class Governor:
         for vote in self._own(contract):
             voted = contract.held.get(Digest(vote.about or b""))
             if voted is not None and (voted.id == question.id or voted.about == question.id or voted is question):
-                actions += self._to_parties(contract, vote, lazy=False)
+                actions += to_parties(contract, vote, lazy=False)
         return actions + self._pursue(contract, now_ms)
 
     def _own(self, contract: Contract) -> list[Statement[Permit] | Statement[Veto]]:
@@ -175,7 +160,7 @@ class Governor:
     def _decide(
         self, contract: Contract, reading: Reading, award: Statement[Award], stage: Stage, about: Digest, now_ms: int
     ) -> list[Action]:
-        wrong = _fault_of_award(contract, reading, award)
+        wrong = fault_of_award(contract, reading, award)
         if wrong is not None:
             decision = Decision(Ruled.VETO, RECOMPUTE, wrong, VetoScope.EPOCH)
             return self._veto(contract, about, decision, (award.body.bid,), now_ms)
@@ -250,8 +235,8 @@ class Governor:
         vote = self._feed.say(body, about=about, contract=contract.id, now_ms=now_ms)
         self._holdings.learn(contract, vote)
         self.referred.pop(about, None)
-        self._begin_to_repeat(vote, now_ms)
-        return self._to_parties(contract, vote, lazy=lazy)
+        self._vigil.begin_to_repeat(vote, now_ms)
+        return to_parties(contract, vote, lazy=lazy)
 
     # A person's votes
 
@@ -298,53 +283,15 @@ class Governor:
             return "this governor has permitted the epoch, or a settlement of the task, already"
         return None
 
-    # Saying votes, and saying vetoes again
-
-    def _expect_end(self, contract: Contract, now_ms: int) -> None:
-        """By its deadline a task has ended: if we do not know how, its manager is asked."""
-        if len(self._open) < limits.BACKLOG_MAX:
-            due_ms = now_ms + contract.announcement.body.deadline_ms + limits.FETCH_AGAIN_MS
-            heapq.heappush(self._open, (due_ms, limits.FETCH_AGAIN_MS, contract.id))
-
-    def _begin_to_repeat(self, vote: AnyStatement, now_ms: int) -> None:
-        """A governor repeats a veto until it holds the manager's end of that epoch (law 5)."""
-        contract = self._holdings.contract_about(vote.about)
-        if isinstance(vote.body, Veto) and contract is not None and len(self._repeats) < limits.BACKLOG_MAX:
-            self._repeats[vote.id] = _Repeat(vote, contract, now_ms)
+    # Time
 
     def deadline_ms(self) -> int | None:
-        dues = [due for due in (self.gaps.deadline_ms(),) if due is not None]
-        dues += [self._open[0][0]] if self._open else []
-        return min([*dues, *[repeat.at_ms for repeat in self._repeats.values()]], default=None)
+        dues = (self.gaps.deadline_ms(), self._vigil.deadline_ms())
+        return min((due for due in dues if due is not None), default=None)
 
     def tick(self, now_ms: int) -> list[Action]:
-        """Ask for what is missing, and say again the vetoes that nobody has answered."""
-        actions = self.gaps.tick(now_ms)
-        while self._open and self._open[0][0] <= now_ms:
-            _, pause_ms, contract_id = heapq.heappop(self._open)
-            contract = self._holdings.contracts.get(contract_id)
-            if contract is not None and contract.reading.end is None and contract.reading.fault is None:
-                actions.append(self.gaps.tail(contract.manager, contract.announcement.feed))
-                longer_ms = min(pause_ms * limits.REPEAT_FACTOR, limits.REPEAT_LAST_MS)
-                heapq.heappush(self._open, (now_ms + pause_ms, longer_ms, contract_id))
-        for repeat in [repeat for repeat in self._repeats.values() if repeat.at_ms <= now_ms]:
-            if _is_answered(repeat.veto, repeat.contract):
-                del self._repeats[repeat.veto.id]
-                continue
-            actions += self._to_parties(repeat.contract, repeat.veto, lazy=False)
-            repeat.pause_ms = min(repeat.pause_ms * limits.REPEAT_FACTOR, limits.REPEAT_LAST_MS)
-            repeat.at_ms = now_ms + repeat.pause_ms
-        return actions
-
-    @staticmethod
-    def _to_parties(contract: Contract, vote: AnyStatement, *, lazy: bool) -> list[Action]:
-        """Votes go to the manager, and to the contractor of the epoch that they are about, if there is one."""
-        held = contract.held.get(contract.award_of(vote.about) or contract.id)
-        award = held if held is not None and isinstance(held.body, Award) else contract.reading.award
-        actions: list[Action] = [Say(peer_topic(contract.manager), vote, durable=True, lazy=lazy)]
-        if award is not None and isinstance(award.body, Award) and award.body.winner != contract.manager:
-            actions.append(Say(peer_topic(award.body.winner), vote, durable=True, lazy=lazy))
-        return actions
+        """Ask for what is missing, and say again what nobody has answered."""
+        return self.gaps.tick(now_ms) + self._vigil.tick(now_ms)
 
 
 def _stands(reading: Reading, award: Statement[Award]) -> bool:
@@ -354,35 +301,3 @@ def _stands(reading: Reading, award: Statement[Award]) -> bool:
 
 def _is_veto_of(vote: AnyStatement, award_id: Digest) -> bool:
     return isinstance(vote.body, Veto) and vote.about == award_id
-
-
-def _is_answered(veto: AnyStatement, contract: Contract) -> bool:
-    """Tell whether the manager's end of the vetoed epoch, or of the task, is held."""
-    reading = contract.reading
-    if reading.end is not None or reading.fault is not None:
-        return True
-    assert isinstance(veto.body, Veto)
-    if veto.body.scope is VetoScope.TASK or reading.award is None:
-        return veto.body.scope is VetoScope.EPOCH
-    return reading.award.id != veto.about
-
-
-def _fault_of_award(contract: Contract, reading: Reading, award: Statement[Award]) -> str | None:
-    """Recompute an award from the bids that it lists (SPEC section 5)."""
-    considered: list[Statement[Bid]] = []
-    for bid_id in award.body.considered:
-        bid = contract.held.get(Digest(bid_id))
-        if bid is None or not isinstance(bid.body, Bid) or bid.about != contract.id:
-            return "the award lists a bid that is none for this task"
-        considered.append(cast(Statement[Bid], bid))
-    before = [
-        step.body.winner
-        for step in reading.steps
-        if isinstance(step.body, Award) and step.body.epoch < award.body.epoch
-    ]
-    outcome = decide_auction(contract.id, contract.announcement.body, considered, before)
-    if outcome is None or outcome.bid.id != award.body.bid:
-        return "another of the listed bids wins"
-    if outcome.price != award.body.price:
-        return f"the price should be {outcome.price}"
-    return None

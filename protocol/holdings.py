@@ -12,15 +12,8 @@ from collections.abc import Callable
 from protocol import limits
 from protocol.contract import Contract
 from protocol.keys import Digest
-from protocol.statements import (
-    Announcement,
-    AnyStatement,
-    Award,
-    Charter,
-    Permit,
-    StandingUse,
-    Statement,
-)
+from protocol.notices import Charter
+from protocol.statements import Announcement, AnyStatement, Award, Permit, StandingUse, Statement
 from protocol.waiting import WaitingRoom
 
 

@@ -87,6 +87,7 @@ def verify(author: bytes, message: bytes, signature: bytes) -> bool:
     return True
 
 
+@lru_cache(maxsize=4096)
 def print_peer(peer: bytes) -> str:
     """Write a peer id for people: 52 base32 characters and 4 check characters, lower case, in groups of eight."""
     check = base64.b32encode(hashlib.sha256(b"vendue.peer\0" + peer).digest())[:_CHECK_CHARACTERS]

@@ -9,12 +9,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection
 
-from msgspec.structs import replace
-
 from protocol import limits
 from protocol.actions import Action, Check, Impossible, Report, Say, Show
-from protocol.charter import EFFECT_ORDER, has_seat, standing_covers
-from protocol.contract import Contract, Phase, Reading, State, cited_by
+from protocol.admissible import fault_of_child, fault_of_task
+from protocol.allowance import Allowance
+from protocol.chain import cited_by
+from protocol.contract import Contract
 from protocol.directory import Directory
 from protocol.events import Announce, Checked
 from protocol.feed import Feed
@@ -25,18 +25,13 @@ from protocol.statements import (
     AnyStatement,
     Award,
     Bid,
-    Body,
     Cancel,
-    CancelReason,
-    EffectClass,
-    Permit,
     Refusal,
     Settlement,
-    StandingUse,
     Statement,
-    Veto,
 )
-from protocol.tender import Step, Tender, next_step
+from protocol.states import Phase, Reading, State
+from protocol.tender import Step, Tender, answer_to, has_effects, next_step
 from protocol.topics import peer_topic, skill_topic
 
 
@@ -48,8 +43,7 @@ class Manager:
         self._feed = feed
         self._holdings = holdings
         self._directory = directory
-        self._uses: dict[bytes, int] = {}
-        """Standing permit → how often we have used it."""
+        self._allowance = Allowance(feed.author, holdings)
         self._by_key: dict[bytes, Digest] = {}
         self._children: dict[Digest, list[Digest]] = {}
         self._timers: list[tuple[int, int, Digest]] = []
@@ -66,47 +60,17 @@ class Manager:
         known = self._by_key.get(event.task.idempotency_key)
         if known is not None:
             return [Report(known, self.tenders[known].contract.reading)]
-        fault = self._fault_of_task(event.task) or (
-            self._fault_of_child(event.task, event.parent) if event.parent else None
-        )
+        fault = fault_of_task(event.task, self._holdings, self._feed)
+        if fault is None and event.parent:
+            children = [self.tenders[child] for child in self._children.get(event.parent, ()) if child in self.tenders]
+            siblings = [child.contract for child in children]
+            fault = fault_of_child(event.task, event.parent, siblings, self._holdings, self._feed)
         if fault is not None:
             return [Impossible(event.task.idempotency_key, fault)]
         statement = self._feed.say(event.task, about=event.parent, contract=None, now_ms=now_ms)
-        actions: list[Action] = [Say(skill_topic(event.task.skill), statement, _has_effects(statement))]
+        actions: list[Action] = [Say(skill_topic(event.task.skill), statement, has_effects(statement))]
         tender = self._adopt(statement, check=event.check, patience_ms=event.patience_ms, now_ms=now_ms)
         return self._pursue(tender, actions, now_ms)
-
-    def _fault_of_task(self, task: Announcement) -> str | None:
-        charter = self._holdings.charter_of(task)
-        if charter is None:
-            return "the charter version that this task names is not known here"
-        if task.effect is EffectClass.IRREVERSIBLE and not charter.governors:
-            return "an irreversible task needs governors, and this market has none"
-        if task.budget > charter.budget_max:
-            return f"the budget {task.budget} is above the market's limit of {charter.budget_max}"
-        if task.deadline_ms > charter.deadline_max_ms:
-            return f"the deadline is longer than the market's limit of {charter.deadline_max_ms} ms"
-        return "this feed can begin no more contracts: start the peer with a new journal" if self._feed.full else None
-
-    def _fault_of_child(self, task: Announcement, parent: Digest) -> str | None:
-        """A child lies within its parent's budget, deadline and effect class."""
-        contract = self._holdings.contract_about(parent)
-        award = contract.reading.award if contract is not None else None
-        ours = award is not None and award.id == parent and award.body.winner == self._feed.author
-        if contract is None or award is None or not ours or contract.reading.state is not State.AWARDED:
-            return "the parent award is not one that is open here"
-        above = contract.announcement.body
-        if EFFECT_ORDER[task.effect] > EFFECT_ORDER[above.effect]:
-            return f"a child of a task that is {above.effect} cannot be {task.effect}"
-        if task.deadline_ms > above.deadline_ms:
-            return "a child's deadline must lie within its parent's"
-        siblings = [self.tenders[child].contract for child in self._children.get(parent, ()) if child in self.tenders]
-        bound = sum(child.announcement.body.budget for child in siblings if not _ended_unpaid(child.reading))
-        if bound + task.budget > award.body.price:
-            return (
-                f"the children's budgets would sum to {bound + task.budget}, above the award's price {award.body.price}"
-            )
-        return None
 
     def _adopt(self, announcement: Statement[Announcement], *, check: bool, patience_ms: int, now_ms: int) -> Tender:
         contract = self._holdings.open(announcement)
@@ -143,6 +107,11 @@ class Manager:
 
     # What others say
 
+    def hears(self, contract: Contract, answer: AnyStatement) -> bool:
+        """Tell whether a bid or a refusal is the one that counts; we hold all others for whoever manages the task."""
+        tender = self.tenders.get(contract.id)
+        return tender is None or tender.hears(answer)
+
     def heard(self, contract: Contract, statement: AnyStatement, now_ms: int) -> list[Action]:
         """A statement about one of our contracts was learnt."""
         tender, late = self.tenders[contract.id], list[Action]()
@@ -158,7 +127,7 @@ class Manager:
 
     def asked(self, contract: Contract, question: AnyStatement) -> list[Action]:
         """Somebody says again what we have answered: say the answer again, to the asker."""
-        answer = _answer_to(contract.reading, question)
+        answer = answer_to(contract.reading, question)
         return [self._say(peer_topic(question.author), answer, contract)] if answer is not None else []
 
     def seen(self, newcomer: bytes, skills: Collection[str]) -> list[Action]:
@@ -194,28 +163,13 @@ class Manager:
         """Take up one of our contracts after a restart: all durations are counted anew."""
         tender = self._adopt(contract.announcement, check=False, patience_ms=0, now_ms=now_ms)
         for step in contract.held.values():
-            if isinstance(step.body, Award) and (use := step.body.standing) is not None:
-                self._uses[use.permit] = max(self._uses.get(use.permit, 0), use.number)
+            if isinstance(step.body, Award) and step.body.standing is not None:
+                self._allowance.used(step.body.standing)
         tender.answered = {bid.author: True for bid in contract.bids}
         actions: list[Action] = []
         if contract.reading.state is State.OPEN:
             actions.append(self._say(skill_topic(contract.announcement.body.skill), contract.announcement, contract))
         return self._pursue(tender, actions, now_ms)
-
-    def disown(self, contract: Contract, now_ms: int) -> list[Action]:
-        """Our own contract from a journal that is lost: end it, once, if it has no end yet (law 6)."""
-        reading = contract.reading
-        if reading.end is not None or reading.fault is not None or self._feed.has_spoken(contract.id):
-            return []
-        cancel = Cancel(reason=CancelReason.ORPHANED, answer=None)
-        statement = self._feed.say(cancel, about=contract.id, contract=contract.id, now_ms=now_ms)
-        self._holdings.learn(contract, statement)
-        self._holdings.end(contract)
-        topics = [skill_topic(contract.announcement.body.skill)]
-        if reading.award is not None:
-            topics.append(peer_topic(reading.award.body.winner))
-        said: list[Action] = [self._say(topic, statement, contract) for topic in topics]
-        return [*said, Report(contract.id, contract.reading)]
 
     def _forget(self, contract: Contract) -> None:
         if self.tenders.pop(contract.id, None) is not None:
@@ -250,12 +204,12 @@ class Manager:
     def _take_step(self, contract: Contract, step: Step, actions: list[Action], now_ms: int) -> None:
         """Say a step, to all who must hear it."""
         contractor = contract.reading.award
-        body = self._under_standing_permit(contract, step.body) if isinstance(step.body, Award) else step.body
+        body = self._allowance.spend(contract, step.body) if isinstance(step.body, Award) else step.body
         statement = self._feed.say(body, about=step.about, contract=contract.id, now_ms=now_ms)
         learnt = self._holdings.learn(contract, statement)
         assert learnt, "a contract always has room for its manager's own steps"
         skill = skill_topic(contract.announcement.body.skill)
-        effects = _has_effects(contract.announcement)
+        effects = has_effects(contract.announcement)
         if isinstance(step.body, Award):
             topic = peer_topic(step.body.winner)
             later = step.body.epoch > 1
@@ -274,21 +228,6 @@ class Manager:
             self._holdings.end(contract)
         elif isinstance(step.body, Settlement):
             self._holdings.end(contract)
-
-    def _under_standing_permit(self, contract: Contract, award: Award) -> Award:
-        """Take the next use of a standing permit that covers an award which needs a permit."""
-        if not contract.gate.permit or contract.charter.permits_needed > 1:
-            return award
-        task, me = contract.announcement.body, self._feed.author
-        for permit in self._holdings.standing.values():
-            standing, number = permit.body.standing, self._uses.get(permit.id, 0) + 1
-            seated = has_seat(contract.charter, permit) and permit.author not in (me, award.winner)
-            if standing and seated and standing_covers(standing, me, task, award.price, number):
-                self._uses[permit.id] = number
-                used = replace(award, standing=StandingUse(permit=permit.id, number=number))
-                self._holdings.cite_standing(contract, used)
-                return used
-        return award
 
     def _catch_up(self, contract: Contract, topic: bytes, actions: list[Action]) -> None:
         """A later winner has freed what it knew: it gets the chain before its award, and what the chain cites.
@@ -335,44 +274,4 @@ class Manager:
 
     @staticmethod
     def _say(topic: bytes, statement: AnyStatement, contract: Contract) -> Say:
-        return Say(topic, statement, _has_effects(contract.announcement))
-
-
-def _has_effects(announcement: Statement[Announcement]) -> bool:
-    return announcement.body.effect is not EffectClass.PURE
-
-
-def _ended_unpaid(reading: Reading) -> bool:
-    return reading.state in (State.CANCELLED, State.VOID, State.VETOED)
-
-
-def _answer_to(reading: Reading, question: AnyStatement) -> AnyStatement | None:
-    """The step that answers a question: to a bidder the award, to a contractor what became of its epoch."""
-    steps = reading.steps
-    if reading.orphaned:
-        return reading.end
-    match question.body:
-        case Bid() | Refusal():
-            if isinstance(reading.tip.body, Cancel):
-                return reading.tip
-            return next((step for step in reversed(steps) if isinstance(step.body, Award)), None)
-        case Veto():
-            if question.about == steps[0].id or reading.end is None or question.about == reading.end.id:
-                answers: tuple[type[Body], ...] = (Settlement, Cancel)
-                return reading.tip if isinstance(reading.tip.body, answers) else _last_of_epoch(steps, question.about)
-            return _last_of_epoch(steps, question.about)
-        case Permit():
-            return None
-        case _:
-            return _last_of_epoch(steps, question.about)
-
-
-def _last_of_epoch(steps: tuple[AnyStatement, ...], award: bytes | None) -> AnyStatement | None:
-    """The last step after an award and before the next one, if any."""
-    last = None
-    for step in steps:
-        if isinstance(step.body, Award) and last is not None:
-            break
-        if step.id == award or last is not None:
-            last = step
-    return None if last is None or isinstance(last.body, Award | Announcement) else last
+        return Say(topic, statement, has_effects(contract.announcement))

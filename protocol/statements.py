@@ -1,4 +1,6 @@
-"""The kinds of statement: one frozen class for each, and the table that says how they hang together.
+"""The classes of statement, one frozen class for each kind: here the envelope, and all that is said in contracts.
+
+How the kinds hang together is the table in `protocol.kinds`; what is said outside contracts is in `protocol.notices`.
 
 A statement is an envelope (`Statement`) around a body (one of the classes below). Both travel as MessagePack arrays in
 the order of their fields; exact types, no floats, no maps, nothing extra (SPEC section 2). A class that exists is
@@ -8,7 +10,7 @@ valid: every bound is in its type. This module knows no bytes and no keys.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 from msgspec import Meta, Struct
 
@@ -90,14 +92,6 @@ class VetoScope(StrEnum):
 
     EPOCH = "epoch"
     TASK = "task"
-
-
-class Admission(StrEnum):
-    """Who may be a member."""
-
-    OPEN = "open"
-    INVITE = "invite"
-    LIST = "list"
 
 
 class Part(Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -251,81 +245,6 @@ class Veto(Body, frozen=True, kw_only=True):
     reviewer: Bytes32 | None
 
 
-class Offered(Part, frozen=True, kw_only=True):
-    """One skill on a card, with the JSON Schemas (JSON text) of its input and output."""
-
-    skill: Name
-    input_schema: Schema
-    output_schema: Schema
-
-
-class Card(Body, frozen=True, kw_only=True):
-    """Who a peer is and what it can do."""
-
-    name: Annotated[str, Meta(max_length=limits.NAME_MAX)]
-    skills: Annotated[tuple[Offered, ...], Meta(max_length=limits.SKILLS_MAX)]
-    capacity: Annotated[int, Meta(ge=0, le=1_000_000)]
-    addresses: Annotated[tuple[Annotated[str, Meta(max_length=255)], ...], Meta(max_length=limits.ADDRESSES_MAX)]
-    transport_key: Bytes32 | None
-    certificate: Annotated[bytes, Meta(max_length=limits.CERTIFICATE_MAX)] | None
-
-
-class Seat(Part, frozen=True, kw_only=True):
-    """A governor: a key *and* a feed, for one that lost its journal is a new governor."""
-
-    governor: Bytes32
-    feed: FeedId
-
-
-class Oversight(Part, frozen=True, kw_only=True):
-    """Reversible tasks of this skill (empty: any) from this price on need a permit before they start."""
-
-    skill: Annotated[str, Meta(max_length=limits.NAME_MAX)]
-    price_min: Money
-
-
-class Revocation(Part, frozen=True, kw_only=True):
-    """A member is out; what it said up to this seq of this feed stands."""
-
-    member: Bytes32
-    feed: FeedId
-    last_seq: Annotated[int, Meta(ge=0, le=limits.COUNTER_MAX)]
-
-
-class Charter(Body, frozen=True, kw_only=True):
-    """The constitution of a market, by its authority; the id of the first version is the market id."""
-
-    name: Name
-    version: Counter
-    admission: Admission
-    admitters: Annotated[tuple[Bytes32, ...], Meta(max_length=limits.RULES_MAX)]
-    governors: Annotated[tuple[Seat, ...], Meta(max_length=limits.PERMITS_MAX)]
-    liars_max: Annotated[int, Meta(ge=0, le=limits.PERMITS_MAX)]
-    permits_needed: Annotated[int, Meta(ge=0, le=limits.PERMITS_MAX)]
-    vetoes_needed: Annotated[int, Meta(ge=0, le=limits.PERMITS_MAX)]
-    oversight: Annotated[tuple[Oversight, ...], Meta(max_length=limits.RULES_MAX)]
-    revocations: Annotated[tuple[Revocation, ...], Meta(max_length=limits.REVOCATIONS_MAX)]
-    budget_max: Money
-    deadline_max_ms: DurationMs
-
-
-class Checkpoint(Body, frozen=True, kw_only=True):
-    """The signed head of a governor's audit log, as a C2SP checkpoint's three lines."""
-
-    origin: Name
-    size: Annotated[int, Meta(ge=0, le=limits.COUNTER_MAX)]
-    root: Bytes32
-
-
-class Pause(Body, frozen=True, kw_only=True):
-    """Governors stop a skill (rate 0) or limit it, for a while."""
-
-    skill: Name
-    awards_per_minute: Annotated[int, Meta(ge=0, le=1_000_000)]
-    duration_ms: DurationMs
-    reason: Text
-
-
 B = TypeVar("B", bound=Body, covariant=True)
 
 
@@ -362,50 +281,3 @@ class Statement(Struct, Generic[B], frozen=True, array_like=True, forbid_unknown
 
 
 AnyStatement = Statement[Body]
-
-
-class Kind(NamedTuple):
-    """A row of the table of kinds."""
-
-    tag: str
-    body: type[Body]
-    about: str
-    by: str
-    topic: str
-    answered_by: str
-
-
-KINDS: Final[dict[str, Kind]] = {
-    kind.tag: kind
-    for kind in (
-        Kind("cfp/1", Announcement, "nothing, or the parent award", "manager", "s", "Bid, Refusal"),
-        Kind("propose/1", Bid, "announcement", "bidder", "p manager", "Award, Cancel"),
-        Kind("refuse/1", Refusal, "announcement", "bidder", "p manager", "Award, Cancel"),
-        Kind("accept-proposal/1", Award, "announcement", "manager", "p winner, s",
-             "Acceptance, Decline, Result, Failure"),
-        Kind("agree/1", Acceptance, "award", "contractor", "p manager", "Renewal (pure: none), Recall, Cancel"),
-        Kind("refuse-award/1", Decline, "award", "contractor", "p manager", "Recall, Cancel"),
-        Kind("inform-progress/1", Progress, "award", "contractor", "p manager", "Renewal, Recall, Cancel"),
-        Kind("agree-progress/1", Renewal, "acceptance or progress", "manager", "p contractor",
-             "Progress, Result, Failure"),
-        Kind("inform/1", Result, "award", "contractor", "p manager", "Settlement, Recall, Cancel"),
-        Kind("failure/1", Failure, "award", "contractor", "p manager", "Recall, Cancel"),
-        Kind("cancel-award/1", Recall, "award", "manager", "p contractor", "nothing"),
-        Kind("confirm/1", Settlement, "result", "manager", "p contractor", "its votes"),
-        Kind("cancel/1", Cancel, "announcement", "manager", "s, p contractor", "nothing"),
-        Kind("permit/1", Permit, "award or settlement, or nothing", "governor", "p manager, p contractor", "nothing"),
-        Kind("veto/1", Veto, "announcement, award, settlement or standing permit", "governor",
-             "p manager, p contractor", "Recall, Settlement, Cancel"),
-        Kind("inform-card/1", Card, "nothing", "anyone", "g", "nothing"),
-        Kind("inform-charter/1", Charter, "the version before", "authority", "g", "nothing"),
-        Kind("inform-checkpoint/1", Checkpoint, "nothing", "governor", "g", "nothing"),
-        Kind("inform-pause/1", Pause, "nothing", "governor", "g", "nothing"),
-    )
-}  # fmt: skip
-"""Tag → row, in the order of a contract's life. The table in SPEC.md is drawn from this one."""
-
-TAG_OF: Final[dict[type[Body], str]] = {kind.body: kind.tag for kind in KINDS.values()}
-OUTSIDE_CONTRACTS: Final = frozenset({Card, Charter, Checkpoint, Pause})
-"""Kinds that belong to no contract: their `prev` is nil, and only their `seq` can fork."""
-CHAIN_KINDS: Final = frozenset({Award, Renewal, Recall, Settlement, Cancel})
-"""Kinds that the manager's chain is made of, behind the announcement."""

@@ -10,9 +10,10 @@ from typing import Final, NamedTuple
 
 from protocol import limits
 from protocol.auction import decide, eligible
-from protocol.contract import Contract, Phase, Reading, State
+from protocol.contract import Contract
 from protocol.keys import Digest
 from protocol.statements import (
+    Announcement,
     AnyStatement,
     Award,
     Bid,
@@ -22,12 +23,17 @@ from protocol.statements import (
     EffectClass,
     Failure,
     FailureClass,
+    Permit,
     Progress,
     Recall,
     RecallReason,
+    Refusal,
     Renewal,
     Settlement,
+    Statement,
+    Veto,
 )
+from protocol.states import Phase, Reading, State
 
 ACCEPT_WINDOW_MS: Final = 2_000
 """How long a winner may take to confirm: it may wait for a free place, but the market must go on."""
@@ -42,6 +48,11 @@ FIRST_VOTES_MS: Final = 1_000
 def grace_ms(lease_ms: int) -> int:
     """What the manager waits beyond a lease: clock drift of a thousandth and a slow turn, with much to spare."""
     return 500 + lease_ms // 10
+
+
+def has_effects(announcement: Statement[Announcement]) -> bool:
+    """Tell whether a task changes the world: what is said of it must survive a loss of power."""
+    return announcement.body.effect is not EffectClass.PURE
 
 
 class Step(NamedTuple):
@@ -241,3 +252,35 @@ def _unanswered(contract: Contract, reading: Reading) -> AnyStatement | None:
         latest = accepted
     renewed = {step.about for step in reading.steps}
     return latest if latest is not None and latest.id not in renewed else None
+
+
+def answer_to(reading: Reading, question: AnyStatement) -> AnyStatement | None:
+    """The step that answers a question: to a bidder the award, to a contractor what became of its epoch."""
+    steps = reading.steps
+    if reading.orphaned:
+        return reading.end
+    match question.body:
+        case Bid() | Refusal():
+            if isinstance(reading.tip.body, Cancel):
+                return reading.tip
+            return next((step for step in reversed(steps) if isinstance(step.body, Award)), None)
+        case Veto():
+            if question.about == steps[0].id or reading.end is None or question.about == reading.end.id:
+                answers: tuple[type[Body], ...] = (Settlement, Cancel)
+                return reading.tip if isinstance(reading.tip.body, answers) else _last_of_epoch(steps, question.about)
+            return _last_of_epoch(steps, question.about)
+        case Permit():
+            return None
+        case _:
+            return _last_of_epoch(steps, question.about)
+
+
+def _last_of_epoch(steps: tuple[AnyStatement, ...], award: bytes | None) -> AnyStatement | None:
+    """The last step after an award and before the next one, if any."""
+    last = None
+    for step in steps:
+        if isinstance(step.body, Award) and last is not None:
+            break
+        if step.id == award or last is not None:
+            last = step
+    return None if last is None or isinstance(last.body, Award | Announcement) else last

@@ -24,6 +24,7 @@ from protocol.events import Event, Heard, HeardAgain, Tick
 from protocol.keys import PeerId, Sealer, Signature
 from protocol.node import Node
 from protocol.outbox import EXHIBITS_TAG, Outbox, exhibit_frames
+from protocol.replay import Replay
 from protocol.statements import AnyStatement, EffectClass
 from protocol.topics import TOPIC_LENGTH
 
@@ -50,6 +51,7 @@ class Turn:
         self.node = node
         self.verdicts: Counter[str] = Counter()
         """How often each ruling was given: verdict and reason → count. Reasons are fixed phrases, so it is bounded."""
+        self._replay = Replay(node)
         self._journal = journal
         self._wire = wire
         self.sealer = sealer
@@ -124,14 +126,14 @@ class Turn:
         if received is not None:
             for event in self._open(received, sealer=trusting):
                 if isinstance(event, Heard):
-                    self.node.recall(event.statement)
+                    self._replay.recall(event.statement)
         for payload in said:
-            self.node.recall(decode(payload))
+            self._replay.recall(decode(payload))
         self._recorded_seq = self.node.feed.seq
 
     def resume(self, now_ms: int) -> list[Action]:
         """The first turn after a replay: whatever the journal says is open is taken up."""
-        self._actions += self.node.resume(now_ms)
+        self._actions += self._replay.resume(now_ms)
         return self.finish(now_ms)
 
     def deadline_ms(self) -> int | None:

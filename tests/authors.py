@@ -9,21 +9,18 @@ from typing import TypeVar
 
 from protocol.codec import encode
 from protocol.keys import Digest, Ed25519Sealer
+from protocol.notices import Admission, Charter, Oversight, Seat
 from protocol.statements import (
-    Admission,
     Announcement,
     AnyStatement,
     Award,
     AwardRule,
     Bid,
     Body,
-    Charter,
     EffectClass,
-    Oversight,
     Permit,
     Recall,
     RecallReason,
-    Seat,
     Standing,
     StandingUse,
     Statement,

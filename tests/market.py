@@ -14,30 +14,26 @@ from dataclasses import dataclass, field
 from protocol.actions import Check, Convict, Execute, Fetch, FetchFeed, Report, Stop
 from protocol.bundle import evidence_of, seal
 from protocol.codec import decode, encode
-from protocol.contract import Reading
 from protocol.events import Announce, Checked, Event, Heard, Present, Seen, Worked
 from protocol.feed import Feed
 from protocol.keys import Digest, Ed25519Sealer
 from protocol.node import Node
+from protocol.notices import Admission, Card, Charter, Offered, Seat
 from protocol.outbox import exhibit_frames
 from protocol.policy import Policy
 from protocol.statements import (
     NO_MARKET,
-    Admission,
     Announcement,
     AnyStatement,
     AwardRule,
     Bid,
     Body,
-    Card,
-    Charter,
     EffectClass,
     Failure,
-    Offered,
     Result,
-    Seat,
     Statement,
 )
+from protocol.states import Reading
 from protocol.topics import TOPIC_LENGTH, peer_topic, skill_topic
 from protocol.turn import Turn
 

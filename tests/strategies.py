@@ -14,7 +14,8 @@ from msgspec import inspect
 
 from protocol import limits
 from protocol.bundle import seal
-from protocol.statements import KINDS, AnyStatement, Body
+from protocol.kinds import KINDS
+from protocol.statements import AnyStatement, Body
 from tests.authors import Author
 
 LONG = 40

@@ -17,6 +17,7 @@ from protocol.bundle import BUNDLE_TAG
 from protocol.codec import decode
 from protocol.events import Advanced, Vote, Withdraw
 from protocol.keys import Digest
+from protocol.notices import Card, Oversight
 from protocol.policy import Policy, Rule, Ruled, Stage
 from protocol.statements import (
     Acceptance,
@@ -27,11 +28,9 @@ from protocol.statements import (
     Bid,
     Cancel,
     CancelReason,
-    Card,
     EffectClass,
     Failure,
     FailureClass,
-    Oversight,
     Permit,
     Recall,
     Refusal,

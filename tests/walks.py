@@ -10,6 +10,7 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from protocol.auction import decide
+from protocol.notices import Charter
 from protocol.statements import (
     Acceptance,
     Announcement,
@@ -20,7 +21,6 @@ from protocol.statements import (
     Body,
     Cancel,
     CancelReason,
-    Charter,
     Decline,
     EffectClass,
     Failure,

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from msgspec import Struct
@@ -16,10 +16,11 @@ from msgspec import Struct
 from peer.bench.bidder import PRICE, SKILL
 from peer.bench.usage import usage_of
 from peer.market import Market
-from protocol.contract import State
+from protocol.states import State
 
 BIDDERS = 10
 WARM_UP = 100
+START_WAIT_S = 30.0
 BACKLOG_WAIT_S = 10.0
 
 
@@ -80,8 +81,7 @@ async def _run(home: str, in_flight: int, governed: bool, auctions: int, bidders
         capacity = str(max(64, in_flight))
         members = [[str(number), capacity] for number in range(bidders)] + ([["-1", capacity]] if governed else [])
         with processes("peer.bench.bidder", members, {"VENDUE_HOME": home}) as pids:
-            while len(market.peers()) < len(members):
-                await asyncio.sleep(0.05)
+            await _until(lambda: len(market.peers()) >= len(members), START_WAIT_S)
             await _auction(market, WARM_UP, in_flight, 0)
             return await _measure(market, pids, in_flight, governed, auctions)
 
@@ -144,10 +144,17 @@ def _unratified(market: Market) -> int:
 
 async def _ratified(market: Market, began: float) -> float:
     """Wait until the governor has ratified everything; seconds since the beginning."""
-    until = time.perf_counter() + BACKLOG_WAIT_S
-    while _unratified(market) and time.perf_counter() < until:
-        await asyncio.sleep(0.01)
+    await _until(lambda: not _unratified(market), BACKLOG_WAIT_S)
     return time.perf_counter() - began
+
+
+async def _until(holds: Callable[[], bool], patience_s: float) -> None:
+    """Look now and then until something holds, or the patience is at its end."""
+    until = time.perf_counter() + patience_s
+    while not holds():
+        if time.perf_counter() > until:
+            return
+        await asyncio.sleep(0.02)
 
 
 __all__ = ["Figures", "percentile", "processes", "run"]

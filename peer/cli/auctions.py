@@ -12,9 +12,10 @@ from peer.cli.records import Records, read_records
 from peer.telemetry import printable
 from peer.timeline import as_plain, call, render, timeline
 from peer.why import why
-from protocol.contract import Contract, State
+from protocol.contract import Contract
 from protocol.errors import UsageError
 from protocol.keys import print_peer
+from protocol.states import State
 
 COLOURS: Final = {
     State.OPEN: "yellow", State.AWARDED: "yellow", State.CANCELLED: "red", State.SETTLED: "green", State.VOID: "red",

@@ -19,7 +19,8 @@ from peer.market import Market
 from peer.telemetry import printable
 from protocol.errors import NoPeers
 from protocol.keys import PeerId, print_peer, short_peer
-from protocol.statements import Card, Charter, Offered, Statement
+from protocol.notices import Card, Charter, Offered
+from protocol.statements import Statement
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -17,7 +17,8 @@ from peer.journal import Row, read_journal
 from protocol.contract import Contract
 from protocol.errors import JournalDamaged, UsageError, VendueError
 from protocol.keys import Ed25519Sealer
-from protocol.statements import AnyStatement, Card, Charter, Statement
+from protocol.notices import Card, Charter
+from protocol.statements import AnyStatement, Statement
 
 PREFIX_MIN: Final = 4
 """Digits of an id that one has to type at least."""

@@ -11,8 +11,9 @@ from peer.cli.invocation import Invocation
 from peer.market import Market
 from peer.telemetry import printable
 from peer.timeline import call
-from protocol.contract import Contract, Phase, Reading, State
+from protocol.contract import Contract
 from protocol.statements import AnyStatement, Award, Cancel, EffectClass, Failure, Recall, Renewal
+from protocol.states import Phase, Reading, State
 
 COLOURS: Final = {
     "settled": "green", "final": "green", "delivered": "green", "failed": "red", "recalled": "yellow",

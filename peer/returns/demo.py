@@ -100,7 +100,7 @@ def demo(
 
 def summary(outcome: Outcome) -> dict[str, Any]:
     """The outcome in numbers, as JSON can say it."""
-    from protocol.contract import State
+    from protocol.states import State
 
     amounts = [one.decision.amount_cents for one in outcome.handled if one.decision.refused is None]
     return {

@@ -26,9 +26,10 @@ from peer.returns.facts import Facts, facts_for
 from peer.returns.records import Kind, Request
 from peer.returns.rules import VETO, refund_amount
 from peer.returns.shop import Decision, Handled, Shop
-from protocol.contract import Contract, State
+from protocol.contract import Contract
 from protocol.errors import DeadlinePassed, NoBids, NoPeers, TaskFailed, UsageError, VendueError, Vetoed
 from protocol.statements import AwardRule, EffectClass
+from protocol.states import State
 
 FLIGHT_MAX: Final = 24
 """Requests in flight: enough to keep every agent busy, few enough that each is decided soon."""

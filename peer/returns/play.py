@@ -32,9 +32,9 @@ from peer.returns.generate import write_shop
 from peer.returns.shop import Handled, Shop, outcome_rows, read_requests
 from peer.returns.stage import DESK, Stage, set_stage
 from protocol.bundle import evidence_of
-from protocol.contract import State
 from protocol.errors import NoPeers, TaskFailed
 from protocol.keys import Sealer
+from protocol.states import State
 
 GATHER_S: Final = 15.0
 """How long the desk waits until all of the market is there; on a busy machine it takes two seconds."""

@@ -22,8 +22,9 @@ from peer.office import load_policy, refund_policy_text
 from peer.returns.agents import ROSTER, agent_called
 from peer.returns.crew import Play
 from peer.returns.ledger import Ledger
+from protocol.notices import Charter
 from protocol.policy import Policy
-from protocol.statements import Charter, Statement
+from protocol.statements import Statement
 
 DESK: Final = "desk"
 """What the manager is called."""

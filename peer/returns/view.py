@@ -24,8 +24,9 @@ from peer.returns.records import Kind
 from peer.returns.rules import VETO
 from peer.timeline import render, timeline
 from peer.why import why
-from protocol.contract import Contract, State
+from protocol.contract import Contract
 from protocol.keys import short_peer
+from protocol.states import State
 
 RECENT_SHOWN: Final = 5
 PERSON_SHOWN: Final = 6

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from protocol.notices import Charter
 from protocol.statements import (
     Acceptance,
     Announcement,
@@ -17,7 +18,6 @@ from protocol.statements import (
     Bid,
     Cancel,
     CancelReason,
-    Charter,
     Decline,
     EffectClass,
     Failure,

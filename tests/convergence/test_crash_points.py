@@ -9,11 +9,11 @@ import pytest
 
 from protocol.bundle import BUNDLE_TAG
 from protocol.codec import decode
-from protocol.contract import State
 from protocol.events import Announce
 from protocol.keys import Digest
 from protocol.policy import Policy
 from protocol.statements import AnyStatement, EffectClass
+from protocol.states import State
 from protocol.topics import TOPIC_LENGTH
 from tests.market import TestMarket, TestPeer, charter_with, task_for
 

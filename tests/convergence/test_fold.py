@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.contract import Contract, Reading, State, fold
+from protocol.contract import Contract, fold
 from protocol.statements import AnyStatement
+from protocol.states import Reading, State
 from tests.convergence.oracle import Expected, Oracle
 from tests.walks import Case, contracts, honest_contracts
 

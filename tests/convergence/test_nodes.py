@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.actions import Execute
-from protocol.contract import State
 from protocol.keys import Digest
 from protocol.policy import Policy
 from protocol.statements import Acceptance, EffectClass, Failure, FailureClass, Renewal, Result
+from protocol.states import State
 from tests.market import TestMarket, TestPeer, charter_with
 
 ENDS = {State.SETTLED, State.CANCELLED, State.FINAL, State.VETOED}
@@ -79,33 +79,38 @@ def check(market: TestMarket) -> None:
         assert each.alive
         assert not each.convictions, f"{each.name} convicts an honest peer: {each.convictions}"
     check_feeds(market)
-    contracts = {known for each in market.peers.values() for known in each.node.holdings.contracts}
-    for contract_id in contracts:
-        readings = {}
-        for name, each in market.peers.items():
-            contract = each.node.holdings.contracts.get(contract_id)
-            if contract is not None:
-                readings[name] = contract.reading
-                assert contract.reading.fault is None
-        # Who was released from an early epoch knows that epoch's end, and need not know the task's.
-        past = {
-            name
-            for name, reading in readings.items()
-            if name.startswith("b") and not market.peers[name].node.contractor.jobs and reading.state not in ENDS
-        }
-        ends = {reading.state for name, reading in readings.items() if name not in past}
-        # A manager that lost its journal learns only of what somebody still waits for.
-        # If its word of that is lost too, nobody waits for anything any more: the contractor keeps the settlement, which
-        # stands against the manager (law 4), and the first of the two to be shown the other's statements agrees.
-        forgotten = market.peers["m"].life > 0 and ("m" not in readings or readings["m"].orphaned)
-        ends -= {State.CANCELLED} if forgotten else set()
-        assert len(ends) == 1 or (forgotten and not ends), {
-            name: (reading.state, reading.phase) for name, reading in readings.items()
-        }
-        assert ends <= ENDS
+    for contract_id in {known for each in market.peers.values() for known in each.node.holdings.contracts}:
+        check_end(market, contract_id)
     for each in market.peers.values():
         assert not each.node.contractor.jobs
         assert not each.node.holdings.waiting
+
+
+def check_end(market: TestMarket, contract_id: Digest) -> None:
+    """The parties agree on the end; who was released before it knows that end, or less.
+
+    Parties are the manager, the governors, and the winner of the last award if it is not recalled. A manager that lost
+    its journal hears only of what somebody still waits for: a task that it forgot and nobody waits for ends nowhere, or
+    as its contractor knows. That is all it may do: what it does hear of, it agrees on like all others.
+    """
+    held = {name: each.node.holdings.contracts.get(contract_id) for name, each in market.peers.items()}
+    readings = {name: contract.reading for name, contract in held.items() if contract is not None}
+    told = {name: (reading.state, reading.phase, reading.orphaned) for name, reading in readings.items()}
+    assert all(reading.fault is None for reading in readings.values()), told
+    furthest = max(readings.values(), key=lambda reading: (reading.epoch, len(reading.steps)))
+    winner = furthest.award.body.winner if furthest.award is not None else None
+    parties = {
+        name: reading
+        for name, reading in readings.items()
+        if not name.startswith("b") or market.peers[name].sealer.peer == winner
+    }
+    forgotten = "m" not in parties
+    assert not forgotten or market.peers["m"].life > 0, told
+    ends = {reading.state for reading in parties.values()}
+    assert ends <= ENDS, told
+    assert len(ends) == 1 or (forgotten and not ends), told
+    most = max((reading.rank for reading in parties.values()), default=furthest.rank)
+    assert all(reading.rank <= most for reading in readings.values()), told
 
 
 def check_feeds(market: TestMarket) -> None:

@@ -12,8 +12,10 @@ from msgspec.structs import replace
 from peer.archive import Reader, gather, read_statements, sort_out
 from peer.journal import Row
 from protocol import limits
-from protocol.contract import State, fold
-from protocol.statements import Card, EffectClass, Progress, Statement, Veto, VetoScope
+from protocol.contract import fold
+from protocol.notices import Card
+from protocol.statements import EffectClass, Progress, Statement, Veto, VetoScope
+from protocol.states import State
 from tests.authors import Author, charter_of, permit, veto
 from tests.peer.stories import (
     Script,

@@ -21,7 +21,6 @@ from peer.evidence import (
     verify,
 )
 from protocol.bundle import evidence_of, exhibit
-from protocol.contract import State
 from protocol.errors import BadEvidence
 from protocol.statements import (
     NO_MARKET,
@@ -35,6 +34,7 @@ from protocol.statements import (
     StandingUse,
     VetoScope,
 )
+from protocol.states import State
 from tests.authors import Author, award_of, charter_of, permit, task, veto
 from tests.peer.stories import (
     RESULT,

@@ -13,11 +13,11 @@ from msgspec.structs import replace
 from peer.office import POLICY_BYTES_MAX, explain, load_policy, parse_policy, refund_policy_text
 from peer.policyfile import RULES_MAX
 from peer.returns.rules import DEFAULT_REFUND_LIMIT_CENTS
-from protocol.contract import State
 from protocol.errors import BadConfig
 from protocol.keys import Digest, print_peer
 from protocol.policy import Bounds, Case, Policy, Rule, Ruled, Stage, decide
 from protocol.statements import EffectClass, VetoScope
+from protocol.states import State
 from tests.authors import Author, task
 from tests.market import TestMarket, charter_with
 

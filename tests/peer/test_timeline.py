@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from peer.archive import cites, gather
 from peer.timeline import as_plain, in_order, render, timeline
 from peer.why import MEANING, REASONS, why
-from protocol.contract import Contract, State
+from protocol.contract import Contract
 from protocol.statements import (
     Acceptance,
     Cancel,
@@ -29,6 +29,7 @@ from protocol.statements import (
     Settlement,
     VetoScope,
 )
+from protocol.states import State
 from tests.authors import Author, award_of, permit, recall, veto
 from tests.market import sealer_of
 from tests.peer.stories import RESULT, Script, declined_twice, forked, held_by, honest_script, small_market, told

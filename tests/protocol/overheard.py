@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from protocol.bundle import open_bundle
 from protocol.keys import Digest
+from protocol.notices import Charter
 from protocol.policy import Policy, Rule, Ruled
-from protocol.statements import AnyStatement, Body, Charter, Failure, FailureClass, Statement
+from protocol.statements import AnyStatement, Body, Failure, FailureClass, Statement
 from protocol.topics import TOPIC_LENGTH
 from tests.market import AUTHORITY, TestMarket, TestPeer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from protocol.contract import Contract, Phase, Reading, State, fold
+from protocol.contract import Contract, fold
 from protocol.statements import (
     Announcement,
     AnyStatement,
@@ -16,6 +16,7 @@ from protocol.statements import (
     Statement,
     Veto,
 )
+from protocol.states import Phase, Reading, State
 from tests.authors import Author, award_of, charter_of, permit, task
 
 WITHDRAWN = Cancel(reason=CancelReason.WITHDRAWN, answer=None)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.charter import EFFECT_ORDER, Gate, fault_of_charter, gate_of, has_seat, market_of, standing_covers
-from protocol.statements import NO_MARKET, Charter, EffectClass, Oversight, Standing
+from protocol.notices import Charter, Oversight
+from protocol.statements import NO_MARKET, EffectClass, Standing
 from tests.authors import QUORUMS, Author, charter_of, permit, task
 
 PURE, REVERSIBLE, IRREVERSIBLE = EffectClass.PURE, EffectClass.REVERSIBLE, EffectClass.IRREVERSIBLE

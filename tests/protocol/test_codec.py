@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 
 from protocol import limits
 from protocol.codec import Malformed, decode, encode, statement_id, unpack
-from protocol.statements import KINDS, AnyStatement, Bid, Card, Offered
+from protocol.kinds import KINDS
+from protocol.notices import Card, Offered
+from protocol.statements import AnyStatement, Bid
 from tests.authors import Author
 from tests.strategies import bodies, changed, statements
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from protocol.contract import TRANSITIONS, Phase, State
 from protocol.statements import (
     AnyStatement,
     Award,
@@ -17,6 +16,7 @@ from protocol.statements import (
     Refusal,
     Settlement,
 )
+from protocol.states import TRANSITIONS, Phase, State
 from tests.authors import Author, award_of, recall, task
 from tests.protocol.story import ORPHANED, WITHDRAWN, Following, Story, cancel
 from tests.walks import ACCEPT, DECLINE, FAILURE, PROGRESS, RENEWAL, RESULT

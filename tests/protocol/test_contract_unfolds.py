@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from protocol import limits
-from protocol.contract import END_RANK, Phase, State, fold
+from protocol.contract import fold
 from protocol.statements import (
     AnyStatement,
     Bid,
@@ -17,6 +17,7 @@ from protocol.statements import (
     Refusal,
     Settlement,
 )
+from protocol.states import END_RANK, Phase, State
 from tests.authors import Author, award_of, recall, task
 from tests.protocol.story import ORPHANED, WITHDRAWN, Following, Story, cancel
 from tests.walks import ACCEPT, DECLINE, FAILURE, PROGRESS, RENEWAL, RESULT

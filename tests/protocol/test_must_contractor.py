@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from protocol.job import idempotency_token
 
-from protocol.contract import State
-from protocol.contractor import idempotency_token
 from protocol.events import Vote
 from protocol.statements import (
     Acceptance,
@@ -23,6 +22,7 @@ from protocol.statements import (
     Result,
     Settlement,
 )
+from protocol.states import State
 from tests.authors import veto
 from tests.market import TestPeer, charter_with
 from tests.protocol.overheard import FAILED, PERMISSIVE, Overheard

@@ -7,7 +7,6 @@ from itertools import pairwise
 import pytest
 
 from protocol import limits
-from protocol.contract import State
 from protocol.events import HeardAgain
 from protocol.statements import (
     Acceptance,
@@ -18,6 +17,7 @@ from protocol.statements import (
     Result,
     Settlement,
 )
+from protocol.states import State
 from tests.authors import Author
 from tests.market import task_for
 from tests.protocol.overheard import Overheard, two

@@ -6,7 +6,6 @@ import pytest
 from msgspec import structs
 
 from protocol import limits
-from protocol.contract import State
 from protocol.statements import (
     AnyStatement,
     Bid,
@@ -18,6 +17,7 @@ from protocol.statements import (
     Standing,
     StandingUse,
 )
+from protocol.states import State
 from tests.authors import Author, award_of, permit, recall, task
 from tests.market import TestPeer, charter_with, task_for
 from tests.protocol.overheard import PERMISSIVE, Overheard

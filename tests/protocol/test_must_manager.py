@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from protocol.actions import Check
-from protocol.contract import Phase, State
 from protocol.events import Announce, Withdraw
 from protocol.keys import Digest
 from protocol.policy import Ruled, Stage
@@ -26,6 +25,7 @@ from protocol.statements import (
     Settlement,
     VetoScope,
 )
+from protocol.states import Phase, State
 from tests.market import charter_with, task_for
 from tests.protocol.overheard import FAILED, PERMISSIVE, Overheard, lazy, policy, two
 

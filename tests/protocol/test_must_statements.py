@@ -11,7 +11,8 @@ from protocol.contract import fold
 from protocol.errors import Verdict
 from protocol.feed import Feed
 from protocol.keys import verify
-from protocol.statements import AnyStatement, Bid, Card
+from protocol.notices import Card
+from protocol.statements import AnyStatement, Bid
 from protocol.turn import EXHIBITS_TAG
 from tests.authors import MARKET, Author, award_of, sealer_of
 from tests.market import TestMarket

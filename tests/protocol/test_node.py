@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from protocol import limits
-from protocol.contract import Phase, State
 from protocol.keys import Digest
 from protocol.policy import Policy, Rule, Ruled, Stage
 from protocol.statements import (
@@ -27,6 +26,7 @@ from protocol.statements import (
     Veto,
     VetoScope,
 )
+from protocol.states import Phase, State
 from protocol.topics import peer_topic, skill_topic
 from tests.authors import Author, award_of
 from tests.market import TestMarket, TestPeer, charter_with, sealer_of

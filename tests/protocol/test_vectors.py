@@ -16,7 +16,9 @@ from protocol.bundle import Opened, open_bundle, open_evidence
 from protocol.codec import Malformed, decode, statement_id
 from protocol.contract import fold
 from protocol.keys import Digest, fault_of_key, parse_peer, print_peer, verify
-from protocol.statements import KINDS, Announcement, AnyStatement, AwardRule, Charter
+from protocol.kinds import KINDS
+from protocol.notices import Charter
+from protocol.statements import Announcement, AnyStatement, AwardRule
 from protocol.topics import governance_topic, peer_topic, skill_topic
 from tests.authors import sealer_of, task
 from tests.vectors.awards import bid_of

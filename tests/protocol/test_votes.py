@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.contract import State
 from protocol.statements import (
     AnyStatement,
     Bid,
@@ -16,6 +15,7 @@ from protocol.statements import (
     StandingUse,
     VetoScope,
 )
+from protocol.states import State
 from tests.authors import Author, award_of, charter_of, permit, recall, task, veto
 from tests.protocol.story import WITHDRAWN, Story
 from tests.walks import RESULT

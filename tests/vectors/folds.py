@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from protocol.contract import Reading, fold
+from protocol.contract import fold
 from protocol.statements import AnyStatement
+from protocol.states import Reading
 from tests.vectors import chains, endings  # noqa: F401  they put their stories among the cases
 from tests.vectors.telling import CASES
 

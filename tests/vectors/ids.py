@@ -7,20 +7,17 @@ from typing import Any
 import msgpack
 
 from protocol.codec import Malformed, decode, statement_id
-from protocol.contractor import idempotency_token
+from protocol.job import idempotency_token
 from protocol.keys import PRIME, SMALL_ORDER_Y, fault_of_key, print_peer
+from protocol.kinds import KINDS
+from protocol.notices import Card, Checkpoint, Offered, Pause
 from protocol.statements import (
-    KINDS,
     Acceptance,
     AnyStatement,
     Body,
-    Card,
-    Checkpoint,
     EffectClass,
     Failure,
     FailureClass,
-    Offered,
-    Pause,
     Progress,
     Refusal,
     Settlement,

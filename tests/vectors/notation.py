@@ -6,7 +6,7 @@ from textwrap import fill
 
 from msgspec import inspect
 
-from protocol.statements import KINDS
+from protocol.kinds import KINDS
 
 
 def bodies() -> str:

@@ -14,6 +14,7 @@ from msgspec import structs
 from protocol.bundle import evidence_of
 from protocol.codec import encode
 from protocol.keys import Digest
+from protocol.notices import Charter
 from protocol.statements import (
     NO_MARKET,
     Announcement,
@@ -23,7 +24,6 @@ from protocol.statements import (
     Body,
     Cancel,
     CancelReason,
-    Charter,
     RecallReason,
     Settlement,
     Statement,

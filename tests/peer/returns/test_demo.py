@@ -24,7 +24,7 @@ from peer.returns.generate import write_shop
 from peer.returns.ledger import Ledger
 from peer.returns.rules import DEFAULT_REFUND_LIMIT_CENTS, decide
 from peer.returns.shop import Shop, outcome_rows, read_requests
-from protocol.contract import State
+from protocol.states import State
 
 PATIENCE_S = 100.0
 """For anything that a loaded machine may take long for; nothing here takes a tenth of it otherwise."""

@@ -22,8 +22,8 @@ from peer.returns.ledger import Ledger
 from peer.returns.records import Kind, Request
 from peer.returns.rules import VETO, decide
 from peer.returns.shop import Decision, Shop
-from protocol.contract import State
 from protocol.statements import EffectClass, Recall, RecallReason
+from protocol.states import State
 
 CUP = Request(kind=Kind.RETURN, user_id="ada", order_id="#W1", item_ids=("cup-red",), payment_method_id="ada-card")
 PLATE = Request(kind=Kind.CANCEL, user_id="ada", order_id="#W2", reason="no longer needed")

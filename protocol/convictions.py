@@ -1,0 +1,41 @@
+"""Only a fork convicts (law 3): each author once, with the two statements that cannot both be honest."""
+
+from __future__ import annotations
+
+from protocol import limits
+from protocol.actions import KEEP, Action, Convict
+from protocol.contract import Contract
+from protocol.holdings import Forks
+from protocol.statements import AnyStatement, Award
+
+
+class Convictions:
+    """Who is convicted here, and by what."""
+
+    def __init__(self, forks: Forks) -> None:
+        self._forks = forks
+        self._convicted: set[bytes] = set()
+
+    def by_seq(self, statement: AnyStatement) -> list[Action]:
+        """Two statements of one feed with one seq."""
+        other = self._forks.look(statement)
+        return self._convict(other, statement, "two statements with one seq") if other is not None else []
+
+    def by_use(self, award: AnyStatement) -> list[Action]:
+        """One use of a standing permit spent twice convicts too."""
+        use = award.body.standing if isinstance(award.body, Award) else None
+        other = self._forks.spend(award, use) if use is not None else None
+        return self._convict(other, award, "one use of a standing permit spent twice") if other is not None else []
+
+    def by_prev(self, contract: Contract, statement: AnyStatement) -> list[Action]:
+        """Two statements of one feed with one prev in one contract convict too."""
+        for other in contract.said_after(statement.prev) if statement.prev is not None else ():
+            if other.id != statement.id and other.author == statement.author and other.feed == statement.feed:
+                return self._convict(other, statement, "two statements with one prev")
+        return []
+
+    def _convict(self, first: AnyStatement, second: AnyStatement, reason: str) -> list[Action]:
+        if second.author in self._convicted or len(self._convicted) >= limits.FEEDS_MAX:
+            return []
+        self._convicted.add(second.author)
+        return [KEEP, Convict(first=first, second=second, reason=reason)]

@@ -1,0 +1,110 @@
+"""One award to us, with the times that only its contractor counts: lease, progress, repeats.
+
+It says nothing itself: what is said when is `protocol.contractor`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final, TypeGuard
+
+from protocol import limits
+from protocol.contract import Contract
+from protocol.keys import Digest
+from protocol.statements import (
+    Announcement,
+    AnyStatement,
+    Award,
+    Decline,
+    Failure,
+    Renewal,
+    Result,
+    Statement,
+)
+from protocol.states import Reading, State
+
+BUSY: Final = "busy"
+RESTARTED: Final = "the peer was restarted during the work"
+PLACE_WAIT_MS: Final = 500
+"""How long an award may wait for a free place before it is declined: well within the manager's accept window."""
+
+UNCONFIRMED_MS: Final = 1_000
+"""When a winner that may not confirm yet (no permit, or a veto) asks for the first time what became of its award."""
+
+
+def idempotency_token(announcement: Statement[Announcement]) -> Digest:
+    """H(manager, idempotency key): what a sink sees is the same for every attempt at a task (SPEC section 8)."""
+    return Digest(hashlib.sha256(b"vendue.token\0" + announcement.author + announcement.body.idempotency_key).digest())
+
+
+class Job:
+    """One award to us, with the times that only we count."""
+
+    __slots__ = (
+        "award", "contract", "due_ms", "first_said", "forget_at", "last", "lease_until", "offered_at", "pause_ms",
+        "progress_at", "repeat_at", "started",
+    )  # fmt: skip
+
+    def __init__(self, contract: Contract, award: Statement[Award], now_ms: int) -> None:
+        self.contract = contract
+        self.award = award
+        self.offered_at = now_ms
+        self.forget_at = now_ms + contract.announcement.body.deadline_ms
+        self.first_said: dict[Digest, int] = {}
+        self.last: AnyStatement | None = None
+        self.started = False
+        self.lease_until: int | None = None
+        self.progress_at: int | None = None
+        self.repeat_at: int | None = now_ms + UNCONFIRMED_MS
+        self.pause_ms = limits.REPEAT_FIRST_MS
+        self.due_ms: int | None = None
+
+    @property
+    def answered(self) -> bool:
+        """The contractor has said its last word on this award."""
+        return self.last is not None and isinstance(self.last.body, Result | Failure | Decline)
+
+    @property
+    def accepted(self) -> bool:
+        return self.last is not None and not isinstance(self.last.body, Decline)
+
+    def renewed_until(self, reading: Reading) -> int:
+        """How long the lease runs by the renewals held, each counted from the first saying of what it renews."""
+        until = self.lease_until or 0
+        for step in reading.steps:
+            if isinstance(step.body, Renewal) and step.about in self.first_said:
+                until = max(until, self.first_said[Digest(step.about)] + step.body.lease_ms)
+        return until
+
+    def next_due_ms(self, now_ms: int, *, queued: bool) -> int | None:
+        """When something is due next, whatever is heard until then; always later than now, where all is done."""
+        dues = [self.lease_until, self.progress_at] if self.started and not self.answered else []
+        dues.append(self.repeat_at)
+        if self.last is None:
+            dues.append(self.offered_at + PLACE_WAIT_MS if queued else None)
+        return min((max(due, now_ms + 1) for due in dues if due is not None), default=None)
+
+
+def is_award_to(step: AnyStatement, winner: bytes) -> TypeGuard[Statement[Award]]:
+    """Tell whether a statement awards a task to this peer."""
+    return isinstance(step.body, Award) and step.body.winner == winner
+
+
+def is_award_of(announcement: AnyStatement, award: AnyStatement, winner: bytes) -> bool:
+    """Tell whether this is its manager's award of a task to this peer."""
+    return is_award_to(award, winner) and award.author == announcement.author and award.feed == announcement.feed
+
+
+def is_over(contract: Contract, award: Statement[Award]) -> bool:
+    """Tell whether an award of ours needs nothing more of us: its epoch is past, or the contract has ended for good.
+
+    In a governed market a settlement is provisional, so the result is repeated until the votes are in (law 5).
+    """
+    reading = contract.reading
+    match reading.state:
+        case State.FINAL | State.VETOED | State.VOID | State.CANCELLED:
+            return True
+        case State.SETTLED:
+            return not contract.charter.governors
+        case _:
+            return award in reading.steps and (reading.award is None or reading.award.id != award.id)

@@ -1,0 +1,100 @@
+"""What a governor waits for: the ends of open tasks, and the answers to its vetoes. It asks, and decides nothing."""
+
+from __future__ import annotations
+
+import heapq
+
+from protocol import limits
+from protocol.actions import Action, Say, Show
+from protocol.contract import Contract
+from protocol.gaps import Gaps
+from protocol.holdings import Holdings
+from protocol.keys import Digest
+from protocol.statements import AnyStatement, Award, Veto, VetoScope
+from protocol.topics import peer_topic
+
+
+class _Repeat:
+    """A veto that waits for its manager's answer."""
+
+    __slots__ = ("at_ms", "contract", "pause_ms", "veto")
+
+    def __init__(self, veto: AnyStatement, contract: Contract, now_ms: int) -> None:
+        self.veto = veto
+        self.contract = contract
+        self.pause_ms = limits.REPEAT_FIRST_MS
+        self.at_ms = now_ms + self.pause_ms
+
+
+class Vigil:
+    """The open tasks and the unanswered vetoes of one governor."""
+
+    def __init__(self, holdings: Holdings, gaps: Gaps) -> None:
+        self._holdings = holdings
+        self._gaps = gaps
+        self._repeats: dict[Digest, _Repeat] = {}
+        """Vetoes that no step of their manager has answered yet."""
+        self._open: list[tuple[int, int, Digest]] = []
+        """When each open contract is overdue, and how long to wait then: a heap."""
+
+    def leave(self, vote: AnyStatement) -> None:
+        """Forget a vote: its contract is no longer held."""
+        self._repeats.pop(vote.id, None)
+
+    def expect_end(self, contract: Contract, now_ms: int) -> None:
+        """By its deadline a task has ended: if we do not know how, its manager is asked."""
+        if len(self._open) < limits.BACKLOG_MAX:
+            due_ms = now_ms + contract.announcement.body.deadline_ms + limits.FETCH_AGAIN_MS
+            heapq.heappush(self._open, (due_ms, limits.FETCH_AGAIN_MS, contract.id))
+
+    def begin_to_repeat(self, vote: AnyStatement, now_ms: int) -> None:
+        """A governor repeats a veto until it holds the manager's end of that epoch (law 5)."""
+        contract = self._holdings.contract_about(vote.about)
+        if isinstance(vote.body, Veto) and contract is not None and len(self._repeats) < limits.BACKLOG_MAX:
+            self._repeats[vote.id] = _Repeat(vote, contract, now_ms)
+
+    def deadline_ms(self) -> int | None:
+        dues = [self._open[0][0]] if self._open else []
+        return min([*dues, *[repeat.at_ms for repeat in self._repeats.values()]], default=None)
+
+    def tick(self, now_ms: int) -> list[Action]:
+        """Ask for the ends that are overdue, and say again the vetoes that nobody has answered."""
+        actions: list[Action] = []
+        while self._open and self._open[0][0] <= now_ms:
+            _, pause_ms, contract_id = heapq.heappop(self._open)
+            contract = self._holdings.contracts.get(contract_id)
+            if contract is not None and contract.reading.end is None and contract.reading.fault is None:
+                actions.append(self._gaps.tail(contract.manager, contract.announcement.feed))
+                # A manager that lost its journal does not know of it any more: shown the task, it ends it (law 6).
+                actions.append(Show(peer_topic(contract.manager), contract.announcement))
+                longer_ms = min(pause_ms * limits.REPEAT_FACTOR, limits.REPEAT_LAST_MS)
+                heapq.heappush(self._open, (now_ms + pause_ms, longer_ms, contract_id))
+        for repeat in [repeat for repeat in self._repeats.values() if repeat.at_ms <= now_ms]:
+            if _is_answered(repeat.veto, repeat.contract):
+                del self._repeats[repeat.veto.id]
+                continue
+            actions += to_parties(repeat.contract, repeat.veto, lazy=False)
+            repeat.pause_ms = min(repeat.pause_ms * limits.REPEAT_FACTOR, limits.REPEAT_LAST_MS)
+            repeat.at_ms = now_ms + repeat.pause_ms
+        return actions
+
+
+def to_parties(contract: Contract, vote: AnyStatement, *, lazy: bool) -> list[Action]:
+    """Votes go to the manager, and to the contractor of the epoch that they are about, if there is one."""
+    held = contract.held.get(contract.award_of(vote.about) or contract.id)
+    award = held if held is not None and isinstance(held.body, Award) else contract.reading.award
+    actions: list[Action] = [Say(peer_topic(contract.manager), vote, durable=True, lazy=lazy)]
+    if award is not None and isinstance(award.body, Award) and award.body.winner != contract.manager:
+        actions.append(Say(peer_topic(award.body.winner), vote, durable=True, lazy=lazy))
+    return actions
+
+
+def _is_answered(veto: AnyStatement, contract: Contract) -> bool:
+    """Tell whether the manager's end of the vetoed epoch, or of the task, is held."""
+    reading = contract.reading
+    if reading.end is not None or reading.fault is not None:
+        return True
+    assert isinstance(veto.body, Veto)
+    if veto.body.scope is VetoScope.TASK or reading.award is None:
+        return veto.body.scope is VetoScope.EPOCH
+    return reading.award.id != veto.about

@@ -1,0 +1,109 @@
+"""A manager that lost its journal: it ends what it hears of, once, and bows to the end that it had said before."""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol.bundle import evidence_of
+from protocol.contract import Contract
+from protocol.keys import Digest
+from protocol.outbox import exhibit_frames
+from protocol.policy import Policy
+from protocol.statements import AnyStatement
+from protocol.states import State
+from protocol.topics import TOPIC_LENGTH
+from tests.market import TestMarket, charter_with
+
+NO_RULES = Policy(version=Digest(bytes(32)))
+
+
+def settled(*governors: str) -> tuple[TestMarket, Digest]:
+    """A market whose manager has settled a task with a, the only bidder who could hear of it then."""
+    market = TestMarket(charter_with(governors))
+    for name in governors:
+        market.join(name, policy=NO_RULES)
+    market.join("m")
+    market.join("a", shout=10)
+    market.run(10)
+    task = market.announce("m")
+    market.run(5_000)
+    return market, task
+
+
+def forget(market: TestMarket) -> None:
+    """The manager loses its journal, and nobody hears it come back."""
+    market.peers["m"].crash()
+    market.cut |= {("m", name) for name in market.peers}
+    market.restart("m", lose_journal=True)
+    market.cut.clear()
+
+
+def show(market: TestMarket, announcement: AnyStatement) -> None:
+    """Somebody shows the manager what it had announced."""
+    piece = evidence_of(announcement, market.peers["a"].sealer)
+    market.peers["m"].run([bytes(TOPIC_LENGTH) + frame for frame in exhibit_frames([piece])])
+
+
+def held(market: TestMarket, name: str, task: Digest) -> Contract:
+    """The contract as a peer holds it."""
+    return market.peers[name].node.holdings.contracts[task]
+
+
+@pytest.mark.spec("M-6.13")
+def test_a_task_that_only_a_governor_remembers_is_ended() -> None:
+    """No bidder waits for it, but the governor misses its end, and shows the manager what it announced."""
+    market = TestMarket(charter_with(("g",)))
+    market.join("g", policy=NO_RULES)
+    market.join("m")
+    market.run(10)
+    task = market.announce("m", deadline_ms=10_000)
+    market.run(100)
+    forget(market)
+    market.run(60_000)
+    assert held(market, "g", task).reading.orphaned
+    assert held(market, "m", task).reading.orphaned
+
+
+@pytest.mark.spec("M-6.13")
+def test_an_orphan_is_said_again_to_who_may_know_better() -> None:
+    """The contractor did not hear the task called orphaned; when it is seen again it does, and shows the settlement."""
+    market, task = settled()
+    announcement = held(market, "a", task).announcement
+    forget(market)
+    market.cut.add(("m", "a"))
+    show(market, announcement)
+    market.run(10_000)
+    assert held(market, "m", task).reading.orphaned
+    assert held(market, "a", task).reading.state is State.SETTLED
+    market.heal()
+    market.run(1_000)
+    assert held(market, "m", task).reading.state is State.SETTLED
+
+
+@pytest.mark.spec("M-6.13")
+def test_an_end_that_is_shown_comes_with_its_votes() -> None:
+    """What a governor has ratified is final for the manager that forgot it too, even while the governor is away."""
+    market, task = settled("g")
+    assert held(market, "a", task).reading.state is State.FINAL
+    announcement = held(market, "a", task).announcement
+    forget(market)
+    market.peers["g"].crash()
+    show(market, announcement)
+    market.run(10_000)
+    assert held(market, "m", task).reading.state is State.FINAL
+
+
+def test_the_same_manager_ends_a_forgotten_task_only_once() -> None:
+    """After another restart, with its new journal, it says the same cancellation and no second one."""
+    market, task = settled()
+    announcement = held(market, "a", task).announcement
+    forget(market)
+    market.cut |= {("m", "a"), ("a", "m")}
+    show(market, announcement)
+    said = held(market, "m", task).reading.end
+    market.restart("m")
+    assert said is not None
+    assert held(market, "m", task).reading.end == said
+    market.heal()
+    market.run(1_000)
+    assert held(market, "m", task).reading.state is State.SETTLED
