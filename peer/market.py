@@ -221,6 +221,8 @@ class Market:
 
     async def _begin(self, event: Announce) -> Contract:
         """Have the announcement said with the next turn, in one bundle with others; the contract under it."""
+        if self.runtime.stopped.done():
+            raise _stopped(self.runtime.stopped)
         begun = self._begun.setdefault(event.task.idempotency_key, self.runtime.new_future())
         self.runtime.post(event)
         return await begun
@@ -254,8 +256,11 @@ class Market:
             begun.set_exception(UsageError(f"This task may not be announced: {impossible.fault}."))
 
     def _peer_stopped(self, stopped: asyncio.Future[None]) -> None:
+        for begun in self._begun.values():
+            if not begun.done():
+                begun.set_exception(_stopped(stopped))
         for task in self._tasks.values():
-            task.fail(TaskFailed("This peer has stopped.", why=repr(stopped.exception())[:200]))
+            task.fail(_stopped(stopped))
 
     def _reported(self, contract: Digest, reading: Reading) -> None:
         if self._begun:
@@ -275,6 +280,11 @@ class Market:
             self.runtime.log.warning("a check failed", error=repr(error)[:200])
             passed = False
         self.runtime.post(Checked(contract=contract, result=result.id, passed=passed))
+
+
+def _stopped(stopped: asyncio.Future[None]) -> TaskFailed:
+    """What callers are told when our own peer has stopped by itself."""
+    return TaskFailed("This peer has stopped.", why=repr(stopped.exception())[:200])
 
 
 def _encoded(value: Any) -> bytes:

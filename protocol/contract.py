@@ -8,6 +8,7 @@ announcement's feed form a chain by `prev`; only the chain, the votes and a proo
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from protocol import limits
 from protocol.chain import Position, advance
@@ -46,7 +47,7 @@ class Contract:
     """
 
     __slots__ = (
-        "_children", "_orphans", "_reading",
+        "_children", "_orphans", "_reading", "_walked",
         "announcement", "answers", "bids", "charter", "gate", "held", "id", "votes",
     )  # fmt: skip
 
@@ -62,6 +63,8 @@ class Contract:
         self._children: dict[bytes, list[AnyStatement]] = {}
         self._orphans: list[AnyStatement] = []
         self._reading: Reading | None = None
+        self._walked: _Walk | None = None
+        """The chain as last walked; answers and votes leave it as it is."""
 
     @property
     def manager(self) -> bytes:
@@ -76,6 +79,8 @@ class Contract:
             return self._learn_bid(statement)
         self.held[statement.id] = statement
         self._reading = None
+        if self._walked is not None and (body in CHAIN_KINDS or statement.id in self._walked.missing):
+            self._walked = None
         if body in CHAIN_KINDS:
             self._learn_step(statement)
         elif body in (Permit, Veto):
@@ -91,8 +96,8 @@ class Contract:
             return False
         self.bids.append(bid)  # type: ignore[arg-type]
         self.held[bid.id] = bid
-        if self._reading is not None and bid.id in self._reading.missing:
-            self._reading = None
+        if self._walked is not None and bid.id in self._walked.missing:
+            self._reading = self._walked = None
         return True
 
     def _learn_step(self, step: AnyStatement) -> None:
@@ -126,7 +131,9 @@ class Contract:
     # The fold
 
     def _fold(self) -> Reading:
-        position, fault, missing, settled = self._walk()
+        if self._walked is None:
+            self._walked = self._walk()
+        position, fault, missing, settled = self._walked
         award, state = position.award, position.state
         end = position.steps[-1] if state in (State.SETTLED, State.CANCELLED) else None
         orphaned = False
@@ -145,13 +152,13 @@ class Contract:
         effects = self.announcement.body.effect is not EffectClass.PURE
         return Reading(
             state=state, phase=phase, epoch=position.epoch, award=award, go=effects and position.renewed, answer=answer,
-            steps=position.steps, end=end, orphaned=orphaned, fault=fault, missing=frozenset(missing),
+            steps=position.steps, end=end, orphaned=orphaned, fault=fault, missing=missing,
             permitted=award is not None and self._permits(award.id, award),
             epoch_vetoed=award is not None and self._vetoes(award), task_vetoed=task_vetoed,
             compromised=final and vetoed,
         )  # fmt: skip
 
-    def _walk(self) -> tuple[Position, str | None, list[Digest], list[tuple[AnyStatement, Statement[Award]]]]:
+    def _walk(self) -> _Walk:
         """Follow the chain; behind a fork follow every branch, for a settlement there may still be ratified."""
         start = Position(State.OPEN, (self.announcement,), 0, None, (), False)
         main, fault, missing = start, None, list[Digest]()
@@ -174,7 +181,7 @@ class Contract:
                     fault = fault or there
                 else:
                     missing.append(there.id)
-        return main, fault, missing, settled
+        return _Walk(main, fault, frozenset(missing), settled)
 
     def _phase(self, position: Position) -> tuple[Phase, AnyStatement | None]:
         award = position.award
@@ -198,7 +205,7 @@ class Contract:
 
     def _permits(self, about: Digest, award: Statement[Award]) -> bool:
         needed = self.charter.permits_needed
-        if not needed:
+        if not needed or not (self.votes or award.body.standing):
             return False
         winner = award.body.winner
         governors = {
@@ -256,6 +263,15 @@ class Contract:
             return None
         result = self.held.get(Digest(settlement.about))
         return result.about if result is not None and isinstance(result.body, Result) else None
+
+
+class _Walk(NamedTuple):
+    """Where the chain leads, what breaks or stops it, and each settlement on any of its branches."""
+
+    position: Position
+    fault: str | None
+    missing: frozenset[Digest]
+    settled: list[tuple[AnyStatement, Statement[Award]]]
 
 
 def fold(announcement: Statement[Announcement], statements: Iterable[AnyStatement], charter: Charter) -> Reading:

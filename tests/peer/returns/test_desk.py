@@ -22,6 +22,7 @@ from peer.returns.ledger import Ledger
 from peer.returns.records import Kind, Request
 from peer.returns.rules import VETO, decide
 from peer.returns.shop import Decision, Shop
+from protocol.errors import TaskFailed
 from protocol.statements import EffectClass, Recall, RecallReason
 from protocol.states import State
 
@@ -135,3 +136,12 @@ async def test_requests_of_one_user_are_handled_in_their_order(tmp_path: Path, s
         handled = await desk.handle_all([CUP, CUP])
     assert [one.decision.refused for one in handled] == [None, "status"]
     assert desk.cases[1].tasks.keys() == {FRAUD_CHECK, "policy-check"}
+
+
+async def test_desk_whose_own_peer_stops_says_so_and_does_not_wait(tmp_path: Path, shop: Shop) -> None:
+    """Nothing is decided by a peer that cannot speak any more: neither what was announced nor what comes next."""
+    async with market_of(tmp_path, 50_000, *crew(tmp_path, *HONEST, "gorse")) as market:
+        desk = Desk(market, shop, key="test")
+        desk.on_settled = lambda: market.runtime.stopped.done() or market.runtime.stopped.set_exception(OSError("disk"))
+        with pytest.raises(TaskFailed, match="This peer has stopped"):
+            await desk.handle_all([CUP, FOREIGN])
