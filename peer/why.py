@@ -134,9 +134,9 @@ def _end(contract: Contract) -> Iterator[str]:
     if reading.end is not None and isinstance(reading.end.body, Cancel):
         yield f"The manager cancelled it: {REASONS[reading.end.body.reason]}{_cited(contract, reading.end)}."
     if reading.task_vetoed:
-        yield f"{contract.charter.vetoes_needed} veto(es) of the task are a quorum here."
+        yield _quorum(contract.charter.vetoes_needed, "task")
     elif reading.epoch_vetoed:
-        yield f"{contract.charter.vetoes_needed} veto(es) of the epoch are a quorum here."
+        yield _quorum(contract.charter.vetoes_needed, "epoch")
     if reading.compromised:
         yield "A permit quorum stands beside the veto quorum: more governors lied than the charter allows for."
     if reading.missing:
@@ -150,3 +150,11 @@ def _forks(contract: Contract) -> Iterator[str]:
         if len(branches) > 1:
             two = " and ".join(_named(contract, one.id) for one in branches)
             yield f"The manager's chain forks: behind {_named(contract, step.id)} come both {two}."
+
+
+def _quorum(needed: int, what: str) -> str:
+    return (
+        f"One veto of the {what} is a quorum here."
+        if needed == 1
+        else f"{needed} vetoes of the {what} are a quorum here."
+    )

@@ -140,7 +140,7 @@ class Manager:
             elif tender.repeat_at is None and reading.state is not State.AWARDED:
                 continue
             elif reading.award is not None and reading.award.body.winner == newcomer:
-                actions.append(self._say(topic, reading.tip, contract))
+                self._say_tip(contract, topic, actions)
         return actions
 
     # Time
@@ -229,6 +229,13 @@ class Manager:
         elif isinstance(step.body, Settlement):
             self._holdings.end(contract)
 
+    def _say_tip(self, contract: Contract, topic: bytes, actions: list[Action]) -> None:
+        """Say our latest step again; a later winner who has not answered its award may lack all that was before it."""
+        tip = contract.reading.tip
+        if isinstance(tip.body, Award) and tip.body.epoch > 1:
+            self._catch_up(contract, topic, actions)
+        actions.append(self._say(topic, tip, contract))
+
     def _catch_up(self, contract: Contract, topic: bytes, actions: list[Action]) -> None:
         """A later winner has freed what it knew: it gets the chain before its award, and what the chain cites.
 
@@ -260,7 +267,7 @@ class Manager:
         elif tender.repeat_at is None or now_ms < tender.repeat_at or reading.award is None:
             return
         else:
-            actions.append(self._say(peer_topic(reading.award.body.winner), reading.tip, contract))
+            self._say_tip(contract, peer_topic(reading.award.body.winner), actions)
             tender.repeat_at = now_ms + tender.pause_ms
         tender.pause_ms = min(tender.pause_ms * limits.REPEAT_FACTOR, limits.REPEAT_LAST_MS)
 
