@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from protocol.job import idempotency_token
 
 from protocol.events import Vote
+from protocol.job import idempotency_token
 from protocol.statements import (
     Acceptance,
     Announcement,
