@@ -208,7 +208,7 @@ def test_veto_is_explained_by_governor_rule_policy_and_quorum() -> None:
     assert sentences[0] == "The task is vetoed: a veto quorum stands against it."
     assert "gov vetoes the task at the announcement by rule dear: too dear; policy 00010203." in sentences
     assert f"The manager cancelled it: {REASONS[CancelReason.VETOED]}." in sentences
-    assert "1 veto(es) of the task are a quorum here." in sentences
+    assert "One veto of the task is a quorum here." in sentences
 
 
 def test_grounds_and_reviewer_of_a_vote_are_named() -> None:
