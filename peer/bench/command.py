@@ -18,7 +18,7 @@ SLOWER_THAN_ZENOH_MAX = 6.0
 
 
 @click.command()
-@click.option("--auctions", default=3000, show_default=True, help="Auctions of each run with many in flight.")
+@click.option("--auctions", default=1800, show_default=True, help="Auctions of each run with many in flight.")
 @click.option("--rounds", default=1, show_default=True, help="How often everything is run; medians are shown.")
 @click.option("--against", type=click.Choice(["zenoh"]), help="Run this rival on the same job, in alternation.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")

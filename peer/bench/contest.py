@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import msgspec
 from msgspec import Struct
 
 from peer.bench.bidder import PRICE, SKILL
-from peer.bench.usage import usage_of
+from peer.bench.usage import Usage, usage_of
 from peer.market import Market
 from protocol.states import State
 
@@ -97,26 +98,45 @@ async def _measure(market: Market, pids: list[int], in_flight: int, governed: bo
     statements = market.runtime.turn.verdicts["accept"] - heard_before + market.runtime.node.feed.seq - said_before
     backlog = _unratified(market) if governed else None
     ratified_s = await _ratified(market, began) if governed else None
+    ours = figures_of("vendue", in_flight, auctions, latencies, took_s, before, after, governed=governed)
+    return msgspec.structs.replace(
+        ours,
+        final_per_second=auctions / ratified_s if ratified_s else None,
+        backlog=backlog,
+        statements_per_auction=statements / auctions,
+    )
+
+
+def figures_of(
+    engine: str,
+    in_flight: int,
+    auctions: int,
+    latencies: list[float],
+    took_s: float,
+    before: list[Usage],
+    after: list[Usage],
+    *,
+    governed: bool = False,
+) -> Figures:
+    """What every engine is measured by. Usages are the manager's, the bidders', and the governor's if there is one."""
+    ordered = sorted(latencies)
     cpu_ms = [(late.cpu_s - early.cpu_s) / auctions * 1000 for early, late in zip(before, after, strict=True)]
-    latencies.sort()
     mib = [usage.peak_bytes / 2**20 for usage in after]
+    bidders = slice(1, len(after) - governed)
     return Figures(
-        engine="vendue",
+        engine=engine,
         in_flight=in_flight,
         governed=governed,
         auctions=auctions,
         per_second=auctions / took_s,
-        p50_ms=percentile(latencies, 0.5) * 1000,
-        p99_ms=percentile(latencies, 0.99) * 1000,
+        p50_ms=percentile(ordered, 0.5) * 1000,
+        p99_ms=percentile(ordered, 0.99) * 1000,
         cpu_ms_per_auction=sum(cpu_ms),
         cpu_ms_manager=cpu_ms[0],
-        cpu_ms_bidders=sum(cpu_ms[1 : 1 + len(pids) - governed]),
+        cpu_ms_bidders=sum(cpu_ms[bidders]),
         peak_mib_manager=mib[0],
-        peak_mib_bidder=max(mib[1 : 1 + len(pids) - governed]),
-        final_per_second=auctions / ratified_s if ratified_s else None,
-        backlog=backlog,
+        peak_mib_bidder=max(mib[bidders]),
         peak_mib_governor=mib[-1] if governed else None,
-        statements_per_auction=statements / auctions,
     )
 
 
@@ -155,6 +175,3 @@ async def _until(holds: Callable[[], bool], patience_s: float) -> None:
         if time.perf_counter() > until:
             return
         await asyncio.sleep(0.02)
-
-
-__all__ = ["Figures", "percentile", "processes", "run"]

@@ -17,11 +17,14 @@ from typing import Any
 import msgpack
 import zenoh
 
-from peer.bench.contest import BIDDERS, WARM_UP, Figures, percentile, processes
+from peer.bench.contest import BIDDERS, WARM_UP, Figures, figures_of, processes
 from peer.bench.usage import usage_of
 
 TO_BIDDERS, TO_MANAGER = "vendue/bench/down", "vendue/bench/up"
 PRICE = 10
+_SIZES = {"announcement": 230, "bid": 130, "award": 560, "acceptance": 130, "result": 140, "settlement": 130}
+"""Bytes of the statements that Vendue says in their place, so that both carry as much."""
+_PADDING = bytes(max(_SIZES.values()))
 _PATIENCE_S = 30.0
 
 
@@ -46,8 +49,8 @@ class _Ends:
         )
         self.publisher = self.session.declare_publisher(say)
 
-    def say(self, *fields: object) -> None:
-        self.publisher.put(msgpack.packb(fields))
+    def say(self, act: str, *fields: object) -> None:
+        self.publisher.put(msgpack.packb((act, *fields, _PADDING[: _SIZES[act] - 24])))
 
 
 def bid(number: int, endpoint: str) -> None:
@@ -56,9 +59,9 @@ def bid(number: int, endpoint: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     while True:
         match ends.heard.get():
-            case ["announcement", task, _]:
+            case ["announcement", task, _, _]:
                 ends.say("bid", task, number, PRICE)
-            case ["award", task, winner] if winner == number:
+            case ["award", task, winner, _] if winner == number:
                 ends.say("acceptance", task, number)
                 ends.say("result", task, number, task)
 
@@ -77,26 +80,12 @@ def run(*, in_flight: int, auctions: int, bidders: int = BIDDERS) -> Figures:
             everybody = [os.getpid(), *pids]
             before = [usage_of(pid) for pid in everybody]
             began = time.perf_counter()
-            latencies = sorted(manager.auction(auctions, in_flight))
+            latencies = manager.auction(auctions, in_flight)
             took_s = time.perf_counter() - began
             after = [usage_of(pid) for pid in everybody]
     finally:
         ends.session.close()
-    cpu_ms = [(late.cpu_s - early.cpu_s) / auctions * 1000 for early, late in zip(before, after, strict=True)]
-    return Figures(
-        engine="zenoh",
-        in_flight=in_flight,
-        governed=False,
-        auctions=auctions,
-        per_second=auctions / took_s,
-        p50_ms=percentile(latencies, 0.5) * 1000,
-        p99_ms=percentile(latencies, 0.99) * 1000,
-        cpu_ms_per_auction=sum(cpu_ms),
-        cpu_ms_manager=cpu_ms[0],
-        cpu_ms_bidders=sum(cpu_ms[1:]),
-        peak_mib_manager=after[0].peak_bytes / 2**20,
-        peak_mib_bidder=max(usage.peak_bytes for usage in after[1:]) / 2**20,
-    )
+    return figures_of("zenoh", in_flight, auctions, latencies, took_s, before, after)
 
 
 class _Manager:
@@ -138,11 +127,11 @@ class _Manager:
             left -= 1
         while len(latencies) < auctions:
             match self._ends.heard.get(timeout=_PATIENCE_S):
-                case ["bid", task, _, _] if task in bids:
+                case ["bid", task, _, _, _] if task in bids:
                     bids[task] += 1
                     if bids[task] == self._bidders:
                         self._ends.say("award", task, task % self._bidders)
-                case ["result", task, winner, _] if task in began:
+                case ["result", task, winner, _, _] if task in began:
                     self._ends.say("settlement", task, winner)
                     latencies.append(time.perf_counter() - began.pop(task))
                     del bids[task]
