@@ -117,6 +117,7 @@ class Runtime:
         self._fetch.close()
         self.transport.close()
         with suppress(Exception):
+            self.turn.close()
             self._journal.close()
 
     def post(self, event: Event) -> None:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import zmq
 
-from peer.watch import Watch
+from peer.watch import Watch, readable
 from protocol.errors import BadConfig, UsageError
 
 TOPIC_BYTES = 9
@@ -177,6 +177,8 @@ class Transport:
     def presences(self) -> list[Presence]:
         """Take what remotes subscribed and left since the last call, a bounded number of them at a time."""
         found: list[Presence] = []
+        if not readable(self._publisher):
+            return found
         try:
             for _ in range(self._limits.presences_per_drain_max):
                 message = self._publisher.recv(_NOBLOCK)

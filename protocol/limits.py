@@ -57,6 +57,7 @@ REPEAT_FACTOR: Final = 2  # pauses grow by this
 REPEAT_LAST_MS: Final = 30_000  # the longest pause; after that only when the other is seen again, or so often
 ANSWER_AGAIN_MS: Final = 100  # the same question of one asker is answered at most this often
 LAZY_MS: Final = 50  # how long an award may wait for company on the skill's topic
+UNRECORDED_MAX: Final = 64  # frames heard that wait for a turn to be recorded with: each may be 1 MiB
 GAP_MS: Final = 200  # a governor waits this long before it calls a missing seq a gap: topics of one turn part ways
 FETCH_AGAIN_MS: Final = 1_000  # the same missing id or range is asked for at most this often
 FETCH_IDS_MAX: Final = 64  # ids asked for at once

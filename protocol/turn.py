@@ -60,6 +60,7 @@ class Turn:
         self._outbox = Outbox(sealer)
         self._actions: list[Action] = []
         self._received: list[bytes] = []
+        self._received_due_ms: int | None = None
 
     def run(self, frames: Iterable[bytes], events: Iterable[Event], now_ms: int) -> list[Action]:
         """One whole turn. Frames still have their topics. Returns what is left for the shell, in order."""
@@ -111,14 +112,31 @@ class Turn:
                 left.append(action)
             elif action.statement is not None and action.statement.seal is not None:
                 self._received += exhibit_frames([evidence_of(action.statement, self.sealer)])
-        received, self._received = self._received, []
         self._actions.clear()
-        if said or received:
+        if said or self._must_record(now_ms):
+            received, self._received, self._received_due_ms = self._received, [], None
             self._journal.record(received, [said[seq] for seq in sorted(said)], durable=durable)
             self._recorded_seq = max(self._recorded_seq, *said) if said else self._recorded_seq
         for frame in self._outbox.empty(now_ms):
             self._wire.publish(frame)
         return left
+
+    def _must_record(self, now_ms: int) -> bool:
+        """What was only heard promises nothing: it may wait a little for a turn that says something.
+
+        A governor does not wait: what it has seen is what it is for.
+        """
+        if not self._received or self.node.governor is not None:
+            return bool(self._received)
+        if self._received_due_ms is None:
+            self._received_due_ms = now_ms + limits.LAZY_MS
+        return now_ms >= self._received_due_ms or len(self._received) >= limits.UNRECORDED_MAX
+
+    def close(self) -> None:
+        """The last turn is over: record what was heard and not recorded yet."""
+        if self._received:
+            received, self._received = self._received, []
+            self._journal.record(received, [], durable=False)
 
     def replay(self, received: bytes | None, said: Iterable[bytes]) -> None:
         """Take in one row of the journal: a frame heard, or payloads said. Before the first turn, in order."""
@@ -138,7 +156,7 @@ class Turn:
 
     def deadline_ms(self) -> int | None:
         """When the next turn is due, whatever comes in until then."""
-        dues = [due for due in (self.node.deadline_ms(), self._outbox.due_ms) if due is not None]
+        dues = [due for due in (self.node.deadline_ms(), self._outbox.due_ms, self._received_due_ms) if due is not None]
         return min(dues, default=None)
 
     # Frames in
