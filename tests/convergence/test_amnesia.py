@@ -49,7 +49,7 @@ def held(market: TestMarket, name: str, task: Digest) -> Contract:
     return market.peers[name].node.holdings.contracts[task]
 
 
-@pytest.mark.spec("M-6.13")
+@pytest.mark.spec("M-6.13", "M-8.28")
 def test_a_task_that_only_a_governor_remembers_is_ended() -> None:
     """No bidder waits for it, but the governor misses its end, and shows the manager what it announced."""
     market = TestMarket(charter_with(("g",)))
@@ -64,7 +64,7 @@ def test_a_task_that_only_a_governor_remembers_is_ended() -> None:
     assert held(market, "m", task).reading.orphaned
 
 
-@pytest.mark.spec("M-6.13")
+@pytest.mark.spec("M-6.13", "M-8.29")
 def test_an_orphan_is_said_again_to_who_may_know_better() -> None:
     """The contractor did not hear the task called orphaned; when it is seen again it does, and shows the settlement."""
     market, task = settled()
@@ -80,7 +80,7 @@ def test_an_orphan_is_said_again_to_who_may_know_better() -> None:
     assert held(market, "m", task).reading.state is State.SETTLED
 
 
-@pytest.mark.spec("M-6.13")
+@pytest.mark.spec("M-6.13", "M-8.30")
 def test_an_end_that_is_shown_comes_with_its_votes() -> None:
     """What a governor has ratified is final for the manager that forgot it too, even while the governor is away."""
     market, task = settled("g")
