@@ -52,7 +52,8 @@ class Journal:
     def __init__(self, path: Path, *, market: bytes, always_durable: bool = False, boot: bytes | None = None) -> None:
         """Open or make the file. A governor's is `always_durable`, for it keeps its feed through everything.
 
-        Raises BadConfig when the file is no journal of this market or cannot be opened.
+        Raises JournalDamaged when the file is no database any more, and BadConfig when it is another market's or cannot
+        be opened.
         """
         self.path = path
         self._always_durable = always_durable
@@ -66,6 +67,8 @@ class Journal:
             self._durable = True
             self._high_water = os.open(path.with_name("highwater"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except (sqlite3.Error, OSError) as error:
+            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+                raise _damaged(path, str(error)) from error  # an OperationalError is a full disk or no permission
             raise BadConfig(
                 f"The journal {path} cannot be opened: {error}.",
                 do="Check the disk, or move it away.",

@@ -15,6 +15,7 @@ import msgspec
 from peer import config
 from peer.launch import launch
 from peer.outcome import Done, done_of, is_over
+from peer.presence import wait_for_cards
 from peer.runtime import Runtime
 from peer.skill import validate
 from protocol.actions import Impossible
@@ -29,6 +30,8 @@ from protocol.states import Reading
 
 GIVE_UP_S: Final = 1.0
 """How long a cancelled call may take to withdraw its task."""
+ACQUAINTED_S: Final = 1.0
+"""How long the first announcement may wait for those who were found and have not yet said what they offer."""
 Check = Callable[[Any], bool]
 """Looks at a result's value: true to settle, false to have another contractor try."""
 
@@ -104,6 +107,7 @@ class Market:
         self._tasks: dict[Digest, Task] = {}
         self._checks: dict[Digest, Check] = {}
         self._begun: dict[bytes, asyncio.Future[Contract]] = {}
+        self._acquainted: asyncio.Future[None] | None = None
         self.runtime: Runtime = cast(Runtime, None)
 
     @classmethod
@@ -143,6 +147,12 @@ class Market:
             if loop.time() >= until:
                 raise self._nobody(skill)
             await asyncio.sleep(0.02)
+
+    async def _get_acquainted(self) -> None:
+        """Wait, before the first announcement, for the cards of all who are found: one of them may bid best."""
+        if self._acquainted is None:
+            self._acquainted = asyncio.ensure_future(wait_for_cards(self.runtime, most_s=ACQUAINTED_S))
+        await asyncio.shield(self._acquainted)
 
     def _nobody(self, skill: str) -> NoPeers | NoBids:
         skills = sorted({offered.skill for card in self.peers() for offered in card.body.skills})
@@ -197,6 +207,7 @@ class Market:
         """
         raw = _encoded(input)
         patience = 2.0 if patience_s is None else patience_s
+        await self._get_acquainted()
         await self.find(skill, patience_s=patience)
         self._validate(skill, raw)
         charter = self.runtime.node.holdings.charters[self.runtime.node.market]

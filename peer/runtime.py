@@ -79,7 +79,7 @@ class Runtime:
         self._skills, self._card, self._pause_s = skills, card, pause_s
         self._loop = asyncio.get_running_loop()
         self._workers = Workers(
-            self._loop, on_done=self._done, on_progress=self._advanced, threads=max(8, card.capacity)
+            self._loop, on_done=self._done, on_progress=self._advanced, threads=max(8, card.capacity), log=self.log
         )
         self._events: list[Event] = []
         self._fetched: list[bytes] = []
@@ -155,7 +155,11 @@ class Runtime:
             self._fetched.clear()
         for topic, here in self.transport.presences():
             self._noticed(topic, here=here)
-        if self._step(frames):
+        due = self.turn.deadline_ms()
+        if not frames and not self._events and (due is None or due > clock_ms()):
+            self._turn_due = False
+            self._arm()
+        elif self._step(frames):
             self._loop.call_soon(self._loop.call_soon, self._finish_turn)
         else:
             self._finish_turn()
@@ -244,6 +248,7 @@ class Runtime:
             epoch=execute.award.body.epoch,
             lease_until_ms=execute.lease_until_ms,
             clock=clock_ms,
+            contract=execute.award.about,
         )
 
     def _done(self, award: bytes, ended: Done | Failed) -> None:

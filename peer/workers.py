@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from peer import pipe
 from peer.call import run_here, run_in_loop
 from peer.context import Context, Done, Failed, Lease, Stopped, clean, failure_of
 from peer.process import run_child
 from peer.skill import Mode, Skill
-from peer.telemetry import logger
+from peer.telemetry import for_contract, logger
 from peer.threads import Threads
 from protocol.limits import INLINE_MAX
 from protocol.statements import FailureClass
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
 
 __all__ = ["Context", "Done", "Failed", "FailureClass", "Stopped", "Workers"]
 
@@ -36,19 +39,17 @@ class _Run:
     """One award at work, from its start until its end is told."""
 
     def __init__(
-        self, award: bytes, skill: Skill, raw_input: bytes, lease: Lease, context: Context, loop_s: float
-    ) -> None:
+        self, award: bytes, skill: Skill, raw_input: bytes, lease: Lease, context: Context, loop_s: float,
+        log: FilteringBoundLogger,
+    ) -> None:  # fmt: skip
         self.award, self.skill, self.raw_input = award, skill, raw_input
         self.lease, self.context = lease, context
         self.began_s = loop_s
+        self.log = log.bind(skill=skill.name, award=award.hex()[:16])
         self.halted: Failed | None = None
         """Why the run was ended from outside; what the code still returns counts no more."""
         self.driver: asyncio.Task[_Outcome] | None = None
         self.alarm: asyncio.TimerHandle | None = None
-
-    def names(self) -> dict[str, str]:
-        """What a line of diagnostics says about this run."""
-        return {"skill": self.skill.name, "award": self.award.hex()[:16]}
 
 
 class Workers:
@@ -62,11 +63,13 @@ class Workers:
         on_progress: Callable[[bytes, int, str], None],
         threads: int,
         output_max: int = INLINE_MAX,
+        log: FilteringBoundLogger | None = None,
     ) -> None:
         """`on_done` is called exactly once per award, `on_progress` with permille and a note, and never after it."""
         self._loop = loop
         self._on_done, self._on_progress = on_done, on_progress
         self._output_max = output_max
+        self._log = log or logger()
         self._threads = Threads(threads)
         self._runs: dict[bytes, _Run] = {}
         self._drivers: set[asyncio.Task[_Outcome]] = set()
@@ -81,6 +84,7 @@ class Workers:
         epoch: int,
         lease_until_ms: int,
         clock: Callable[[], int],
+        contract: bytes | None = None,
     ) -> None:
         """Work on an award. Raises ValueError when it is at work already."""
         if award in self._runs:
@@ -93,7 +97,8 @@ class Workers:
             end_reason=lease.end_reason,
             report=lambda permille, note: self._report(award, permille, note),
         )
-        run = self._runs[award] = _Run(award, skill, raw_input, lease, context, self._loop.time())
+        log = self._log if contract is None else for_contract(self._log, contract)
+        run = self._runs[award] = _Run(award, skill, raw_input, lease, context, self._loop.time(), log)
         run.driver = self._loop.create_task(self._drive(run))
         self._drivers.add(run.driver)
         run.driver.add_done_callback(lambda driver: self._driven(run, driver))
@@ -145,7 +150,7 @@ class Workers:
                 if run.driver is None or run.driver.cancelling():
                     raise
                 failed = failure_of(error)
-                logger().warning("agent code failed", **run.names(), exc_info=error)
+                run.log.warning("agent code failed", exc_info=error)
             else:
                 if not isinstance(output, Failed):
                     return Done(output, round(1000 * (self._loop.time() - run.began_s)))
@@ -185,7 +190,7 @@ class Workers:
             left = self._threads.abandon(job)
             if left and run.halted:
                 run.halted = Failed(run.halted.failure_class, f"{run.halted.reason} {left}")
-                logger().error("a thread was abandoned", **run.names(), reason=run.halted.reason)
+                run.log.error("a thread was abandoned", reason=run.halted.reason)
             raise
         if isinstance(result, BaseException):
             raise result

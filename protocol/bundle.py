@@ -161,9 +161,12 @@ def _fits(statement: AnyStatement, market: bytes, author: bytes) -> bool:
 def _take_out(bundle: Bundle, new: list[int], repeated: list[Digest], door: Door) -> Opened:
     statements: list[AnyStatement] = []
     rulings: list[Ruling] = []
+    shared = sum(map(len, bundle.payloads)) <= limits.BUNDLE_SHARED_MAX
     for index in new:
         try:
-            statement = decode(bundle.payloads[index], Seal(bundle, index), bundle.ids[index])
+            # Whoever keeps one statement of a large bundle must not keep the rest of it.
+            kept = Seal(bundle, index) if shared else Seal(bundle.cut(index), 0)
+            statement = decode(bundle.payloads[index], kept, bundle.ids[index])
         except Malformed as error:
             rulings.append(_reject(Blame.AUTHOR, str(error)))
             continue

@@ -44,6 +44,8 @@ class Forks:
     """Which seqs, and which uses of standing permits, every feed has spent: two different statements on one convict."""
 
     def __init__(self) -> None:
+        self.bytes = 0
+        """How much is remembered of feeds."""
         self._feeds: dict[tuple[bytes, bytes], dict[int, AnyStatement]] = {}
         self._uses: dict[tuple[bytes, bytes, bytes, int], AnyStatement] = {}
 
@@ -52,14 +54,29 @@ class Forks:
         feed = self._feeds.get((statement.author, statement.feed))
         if feed is None:
             if len(self._feeds) >= limits.FEEDS_MAX:
-                self._feeds.pop(next(iter(self._feeds)))
+                oldest = self._feeds.pop(next(iter(self._feeds)))
+                self.bytes -= sum(len(forgotten.payload) for forgotten in oldest.values())
             feed = self._feeds[(statement.author, statement.feed)] = {}
         other = feed.setdefault(statement.seq, statement)
-        if other is not statement and other.id != statement.id:
-            return other
+        if other is not statement:
+            return other if other.id != statement.id else None
+        self.bytes += len(statement.payload)
         if len(feed) > limits.FEED_WINDOW:
-            del feed[next(iter(feed))]
+            self._forget_first(feed)
+        while self.bytes > limits.FORK_BYTES_MAX:
+            self._make_room()
         return None
+
+    def _forget_first(self, feed: dict[int, AnyStatement]) -> None:
+        self.bytes -= len(feed.pop(next(iter(feed))).payload)
+
+    def _make_room(self) -> None:
+        """Have the feeds forget their first statements in turn, so that no feed's flood empties another's memory."""
+        turn = next(iter(self._feeds))
+        feed = self._feeds.pop(turn)
+        self._forget_first(feed)
+        if feed:
+            self._feeds[turn] = feed
 
     def spend(self, award: AnyStatement, use: StandingUse) -> AnyStatement | None:
         """Remember one use of a standing permit; the other award, if it was spent before.

@@ -30,6 +30,7 @@ COUNTER_MAX: Final = 2**62  # a seq no peer will ever reach, within 64 bits with
 # What one frame may carry.
 STATEMENT_MAX: Final = 128 * 1024  # largest kind: a card or charter full to its own bounds
 BUNDLE_MAX: Final = 1024 * 1024  # one frame: a few milliseconds of loopback
+BUNDLE_SHARED_MAX: Final = 64 * 1024  # a larger bundle is not kept whole for one of its statements
 BUNDLE_STATEMENTS_MAX: Final = 512  # statements under one signature: bounds the tree and the work before the verify
 PATH_MAX: Final = 10  # hashes of an inclusion path: log2 of the above, and one
 EVIDENCE_FRAME_MAX: Final = 64  # pieces of evidence in one frame: each costs a verify
@@ -46,6 +47,7 @@ BIDS_MAX: Final = 256  # bids held per contract: as many as an award can list
 ENDED_KEPT: Final = 2_048  # ended contracts kept in memory for those who ask again; the journal has the rest
 FEED_WINDOW: Final = 4_096  # seqs remembered per feed, to notice a fork
 FEEDS_MAX: Final = 4_096  # feeds remembered: live members, and their former lives
+FORK_BYTES_MAX: Final = 64 * 1024 * 1024  # payloads remembered to notice a fork, over all feeds
 STANDING_MAX: Final = 1_024  # standing permits held: a handful a manager
 CARDS_MAX: Final = 4_096  # cards known: members of one market
 REMEMBERED_ANSWERS: Final = 4_096  # our own bids and ends that others may still ask for

@@ -12,7 +12,6 @@ import click
 
 from peer.cli.invocation import JOINING, Invocation, asked
 from peer.cli.loop import run_to_end
-from peer.cli.presence import wait_for_cards
 from peer.cli.stages import Stages
 from peer.market import Market, Task
 from peer.outcome import Done, Proof
@@ -78,7 +77,6 @@ async def _have_done(
 ) -> Done:
     settings = invocation.settings
     async with Market(settings, "caller") as market:
-        await wait_for_cards(market, most_s=1.0)  # a bid that comes a moment late could have been the best
         announced = await market.announce(skill, **task)
         stages.begin(announced.contract, market)
         try:

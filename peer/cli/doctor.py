@@ -10,9 +10,9 @@ import click
 from peer.cli.checks import Check, Grade, check_all
 from peer.cli.invocation import JOINING, Invocation, asked
 from peer.cli.loop import run_to_end
-from peer.cli.presence import wait_for_cards
 from peer.config import Settings
 from peer.market import Market
+from peer.presence import wait_for_cards
 from peer.telemetry import printable
 from protocol.errors import BadConfig, VendueError
 from protocol.keys import PeerId, print_peer, short_peer
@@ -62,7 +62,7 @@ async def _look_around(settings: Settings) -> list[Check]:
     """Take part for a moment, and say who was found, and by which path."""
     try:
         async with Market(settings, "observer") as market:
-            await wait_for_cards(market, least_s=MDNS_S if settings.mdns else 0.3, most_s=3.0)
+            await wait_for_cards(market.runtime, least_s=MDNS_S if settings.mdns else 0.3, most_s=3.0)
             return list(_found(market))
     except VendueError as error:
         return [Check("taking part", "bad", f"{error.what} {error.why}".strip(), error.do)]

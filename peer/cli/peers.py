@@ -13,9 +13,9 @@ import msgspec
 from peer.cli.ending import INTERRUPTED
 from peer.cli.invocation import JOINING, Invocation, asked, console
 from peer.cli.loop import run_to_end
-from peer.cli.presence import wait_for_cards
 from peer.config import Settings
 from peer.market import Market
+from peer.presence import wait_for_cards
 from peer.telemetry import printable
 from protocol.errors import NoPeers
 from protocol.keys import PeerId, print_peer, short_peer
@@ -70,7 +70,7 @@ def peers(invocation: Invocation, watch: bool) -> None:
 
 async def _look(settings: Settings) -> list[Row]:
     async with Market(settings, "observer") as market:
-        await wait_for_cards(market, least_s=LOOK_S)
+        await wait_for_cards(market.runtime, least_s=LOOK_S)
         return rows_of(market)
 
 
@@ -78,7 +78,7 @@ async def _watch(invocation: Invocation, settings: Settings) -> None:
     """Tell each arrival and departure; on a terminal, as one table that changes."""
     page = console()
     async with Market(settings, "observer") as market:
-        await wait_for_cards(market, least_s=LOOK_S)
+        await wait_for_cards(market.runtime, least_s=LOOK_S)
         if page.is_terminal and not invocation.as_json:
             from rich.live import Live
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from peer.context import Context, Done, Failed, Lease, Stopped, clean, failure_of
 from peer.skill import Mode, Skill, skills_of
@@ -441,3 +442,14 @@ def test_the_number_of_abandoned_threads_is_bounded() -> None:
     assert ran.wait(30)
     assert pool.abandon(waiting) == ""
     pool.close()
+
+
+async def test_a_line_about_failed_code_names_the_contract(bench: Bench) -> None:
+    """Whoever reads the diagnostics of many peers finds the contract that a traceback belongs to."""
+    with capture_logs() as lines:
+        bench.workers.start(
+            b"a", rogue("raise", Mode.THREAD), b'{"kind":"value"}',
+            token=bytes(32), epoch=1, lease_until_ms=FAR_MS, clock=lambda: 0, contract=b"\xab" * 32,
+        )  # fmt: skip
+        await bench.end()
+    assert [line["contract"] for line in lines] == ["ab" * 8]

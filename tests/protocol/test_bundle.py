@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import limits
+from protocol import limits, merkle
 from protocol.bundle import (
     EVIDENCE_TAG,
     Bundle,
@@ -219,3 +219,19 @@ def test_largest_bundle_of_small_statements_fits_a_frame() -> None:
     """A bundle of 512 ordinary statements is within the frame's bound."""
     said = [Author("ada").say(Progress(permille=1, note="n" * 200, partial=b""), about=bytes(32)) for _ in range(512)]
     assert len(seal(said, sealer_of("ada"))) < limits.BUNDLE_MAX
+
+
+# What a frame may cost
+
+
+def test_one_statement_does_not_keep_a_large_bundle() -> None:
+    """Out of a large frame each statement comes as evidence of its own, or one kept would keep them all."""
+    payloads = [bids(1)[0].payload, *[bytes([number]) * 100_000 for number in range(8)]]
+    root = merkle.root([statement_id(payload) for payload in payloads])
+    signature = sealer_of("ada").sign(message_to_sign(MARKET, root))
+    frame = msgpack.packb(("vendue-bundle/1", MARKET, sealer_of("ada").peer, signature, payloads))
+    (opened,) = open_bundle(frame, market=MARKET, sealer=BO).statements
+    assert isinstance(opened.seal, Seal)
+    assert isinstance(opened.seal.source, bytes)
+    assert len(opened.seal.source) < 1_000
+    assert open_evidence(evidence_of(opened, BO), market=MARKET, sealer=BO).statements == [opened]

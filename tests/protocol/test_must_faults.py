@@ -6,6 +6,7 @@ import pytest
 from msgspec import structs
 
 from protocol import limits
+from protocol.holdings import Forks
 from protocol.statements import (
     AnyStatement,
     Bid,
@@ -13,6 +14,7 @@ from protocol.statements import (
     CancelReason,
     EffectClass,
     RecallReason,
+    Refusal,
     Settlement,
     Standing,
     StandingUse,
@@ -145,6 +147,18 @@ def test_a_flood_of_unknown_statements_is_bounded() -> None:
             about = number.to_bytes(2) + at.to_bytes(30)
             ear.hear(flooder.say(Bid(price=1, duration_ms=1), about=about, market=market.charter.id))
     assert 0 < len(ear.node.holdings.waiting) <= limits.WAITING_MAX
+
+
+def test_what_is_remembered_against_forks_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Feeds and seqs have bounds of their own; large statements on many feeds reach the bound in bytes first."""
+    monkeypatch.setattr(limits, "FORK_BYTES_MAX", 100_000)
+    forks = Forks()
+    feeds = [Author(f"author {number}") for number in range(5)]
+    said = [author.say(Refusal(reason="x" * 1_000), about=bytes(32)) for _ in range(60) for author in feeds]
+    assert not any(forks.look(statement) for statement in said)
+    assert 0 < forks.bytes <= limits.FORK_BYTES_MAX
+    for author in feeds:  # each feed remembers its latest
+        assert forks.look(author.say(Refusal(reason="y"), about=bytes(32), seq=60)) is not None
 
 
 @pytest.mark.spec("M-9.4")
