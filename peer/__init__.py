@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from peer.agent import Agent, Offer, Wanted
     from peer.blocking import BlockingMarket
-    from peer.context import Context, Stopped
     from peer.market import Market, Task
     from peer.outcome import Done
-    from peer.skill import Mode, worker
+    from peer.work.context import Context, Stopped
+    from peer.work.skill import Mode, worker
     from protocol.errors import TaskFailed
 
 _HOME = {
     "Agent": "peer.agent",
     "BlockingMarket": "peer.blocking",
-    "Context": "peer.context",
+    "Context": "peer.work.context",
     "Done": "peer.outcome",
     "Market": "peer.market",
-    "Mode": "peer.skill",
+    "Mode": "peer.work.skill",
     "Offer": "peer.agent",
-    "Stopped": "peer.context",
+    "Stopped": "peer.work.context",
     "Task": "peer.market",
     "TaskFailed": "protocol.errors",
     "Wanted": "peer.agent",
-    "worker": "peer.skill",
+    "worker": "peer.work.skill",
 }
 
 __all__ = [

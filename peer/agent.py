@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from peer.skill import Skill, skills_of, worker
 from peer.telemetry import logger
+from peer.work.skill import Skill, skills_of, worker
 from protocol.bidder import Quote
 from protocol.errors import UsageError
 from protocol.statements import Announcement, Bid, EffectClass, Refusal, Statement

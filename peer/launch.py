@@ -11,13 +11,13 @@ from typing import Final
 from peer import keystore
 from peer.agent import Agent, quotes_of
 from peer.config import Settings
-from peer.discovery import Discovery
-from peer.fetch import Fetch
 from peer.founding import open_market
 from peer.home import PeerHome, first_free, lock, market_home, runtime_home
 from peer.journal import Journal
+from peer.net.discovery import Discovery
+from peer.net.fetch import Fetch
+from peer.net.transport import Transport
 from peer.runtime import GOVERNOR_PAUSE_S, Runtime, clock_ms
-from peer.transport import Transport
 from protocol.errors import BadConfig
 from protocol.feed import Feed
 from protocol.keys import Digest, Ed25519Sealer

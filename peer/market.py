@@ -17,7 +17,7 @@ from peer.launch import launch
 from peer.outcome import Done, done_of, is_over
 from peer.presence import wait_for_cards
 from peer.runtime import Runtime
-from peer.skill import validate
+from peer.work.skill import validate
 from protocol.actions import Impossible
 from protocol.contract import Contract
 from protocol.errors import BadInput, NoBids, NoPeers, TaskFailed, UsageError, VendueError

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from peer.evidence import AuditReport, EvidenceFile, verify, write_evidence
+from peer.audit.evidence import AuditReport, EvidenceFile, verify, write_evidence
 from protocol.bundle import evidence_of
 from protocol.contract import Contract
 from protocol.errors import DeadlinePassed, NoBids, TaskFailed, VendueError, Vetoed

@@ -13,14 +13,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from peer.discovery import Discovery, Found
-from peer.fetch import Fetch
 from peer.journal import Journal
-from peer.requests import FeedRange, Ids
-from peer.skill import Skill
+from peer.net.discovery import Discovery, Found
+from peer.net.fetch import Fetch
+from peer.net.requests import FeedRange, Ids
+from peer.net.transport import Addresses, Transport
 from peer.telemetry import logger
-from peer.transport import Addresses, Transport
-from peer.workers import Done, Failed, Workers
+from peer.work.skill import Skill
+from peer.work.workers import Done, Failed, Workers
 from protocol import limits
 from protocol.actions import Action, Check, Convict, Execute, Extend, FetchFeed, Impossible, Report, Stop
 from protocol.actions import Fetch as FetchIds

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import click
 
+from peer.audit.timeline import as_plain, call, render, timeline
+from peer.audit.why import why
 from peer.cli.invocation import READING, Invocation, asked, console
 from peer.cli.records import Records, read_records
 from peer.telemetry import printable
-from peer.timeline import as_plain, call, render, timeline
-from peer.why import why
 from protocol.contract import Contract
 from protocol.errors import UsageError
 from protocol.keys import print_peer

@@ -9,10 +9,10 @@ from typing import Final
 
 import click
 
+from peer.audit.evidence import AuditReport, as_plain, cut, read_evidence, verify, write_evidence
+from peer.audit.findings import BASIS, Grounds
 from peer.cli.invocation import READING, Invocation, asked, console
 from peer.cli.records import Records, read_records
-from peer.evidence import AuditReport, as_plain, cut, read_evidence, verify, write_evidence
-from peer.findings import BASIS, Grounds
 from peer.telemetry import printable
 from protocol.contract import Contract
 from protocol.errors import BadEvidence, UsageError

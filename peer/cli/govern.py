@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from peer.audit.timeline import call
 from peer.cli.invocation import JOINING, Invocation, asked, console
 from peer.cli.loop import run_to_end, until_asked_to_stop
 from peer.config import Settings
@@ -17,7 +18,6 @@ from peer.launch import GOVERNOR, launch
 from peer.office import load_policy
 from peer.runtime import Runtime
 from peer.telemetry import printable
-from peer.timeline import call
 from protocol.errors import HomeBusy
 from protocol.keys import Digest, print_peer, short_peer
 from protocol.node import Node

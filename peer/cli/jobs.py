@@ -8,9 +8,9 @@ from typing import Final
 
 import click
 
+from peer.audit.timeline import call
 from peer.cli.invocation import Invocation
 from peer.telemetry import printable
-from peer.timeline import call
 from protocol.keys import Digest
 from protocol.node import Node
 from protocol.statements import Acceptance, AnyStatement, Award, Decline, Failure, Result

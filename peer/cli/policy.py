@@ -8,12 +8,12 @@ from typing import Any
 import click
 import msgspec
 
+from peer.audit.timeline import call, say
 from peer.cli.invocation import READING, Invocation, asked, console
 from peer.cli.records import read_records
 from peer.office import explain as explain_case
 from peer.office import load_policy
 from peer.telemetry import printable
-from peer.timeline import call, say
 from protocol.contract import Contract
 from protocol.keys import print_peer
 from protocol.policy import Bounds, Case, Policy, Rule, Stage, decide

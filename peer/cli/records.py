@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from peer import keystore
-from peer.archive import Archive, read_statements, sort_out
+from peer.audit.archive import Archive, read_statements, sort_out
 from peer.founding import read_charter
 from peer.home import MarketHome, PeerHome
 from peer.journal import Row, read_journal

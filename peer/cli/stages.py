@@ -7,10 +7,10 @@ from typing import Final
 
 import click
 
+from peer.audit.timeline import call
 from peer.cli.invocation import Invocation
 from peer.market import Market
 from peer.telemetry import printable
-from peer.timeline import call
 from protocol.contract import Contract
 from protocol.statements import AnyStatement, Award, Cancel, EffectClass, Failure, Recall, Renewal
 from protocol.states import Phase, Reading, State

@@ -14,11 +14,11 @@ from typing import Annotated, Any, Final, NamedTuple, TypedDict
 from msgspec import Meta
 
 from peer.agent import Agent, Offer, Strategy, Wanted
-from peer.context import Context
 from peer.returns import rules
 from peer.returns.facts import Facts
 from peer.returns.ledger import Entry, Ledger
 from peer.returns.records import Kind, Request
+from peer.work.context import Context
 from protocol.errors import BadInput
 
 FRAUD_CHECK: Final = "fraud-check"

@@ -20,8 +20,8 @@ from typing import Final
 from msgspec import json
 
 from peer import telemetry
-from peer.archive import read_statements
-from peer.evidence import AuditReport, cut, read_evidence, verify, write_evidence
+from peer.audit.archive import read_statements
+from peer.audit.evidence import AuditReport, cut, read_evidence, verify, write_evidence
 from peer.home import market_home
 from peer.journal import Row, read_journal
 from peer.market import Market

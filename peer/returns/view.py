@@ -17,13 +17,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from peer.audit.timeline import render, timeline
+from peer.audit.why import why
 from peer.returns.agents import REFUND, ROSTER, SKILLS
 from peer.returns.desk import Case, Desk
 from peer.returns.play import Outcome, Scene
 from peer.returns.records import Kind
 from peer.returns.rules import VETO
-from peer.timeline import render, timeline
-from peer.why import why
 from protocol.contract import Contract
 from protocol.keys import short_peer
 from protocol.states import State

@@ -9,14 +9,14 @@ import msgspec
 import pytest
 
 from peer.agent import Offer, Wanted
-from peer.call import run_here
-from peer.context import Context, Stopped
 from peer.returns.agents import FRAUD_CHECK, GROUNDS, POLICY_CHECK, REFUND, ROSTER, SHIPPING, SKILLS, agent_called
 from peer.returns.desk import TENDERS
 from peer.returns.facts import facts_for
 from peer.returns.ledger import Ledger
 from peer.returns.records import Kind, Request
 from peer.returns.shop import Shop
+from peer.work.call import run_here
+from peer.work.context import Context, Stopped
 from protocol.errors import BadInput
 from protocol.statements import EffectClass
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from peer.evidence import EvidenceFile, Grounds, read_evidence, verify
+from peer.audit.evidence import EvidenceFile, Grounds, read_evidence, verify
 from peer.home import lock, market_home
 from peer.returns.agents import REFUND, ROSTER
 from peer.returns.crew import tail_of

@@ -1,0 +1,1 @@
+"""What happened, told from statements alone: evidence files and their verification, archives, timelines, reasons."""

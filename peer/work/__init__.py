@@ -1,0 +1,1 @@
+"""Agent code, declared and run outside the loop: coroutines, threads, child processes, each within its limits."""
