@@ -6,7 +6,7 @@ says nothing.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 from protocol import limits
@@ -106,6 +106,7 @@ class Holdings:
         """Asked for what is held outside contracts: the announcements behind open bids."""
         self._where: dict[bytes, Contract] = {}
         self._wanted: dict[Digest, list[Contract]] = {}
+        self._open_of: Counter[bytes] = Counter()
         self._ended: deque[Digest] = deque()
         self._ended_set: set[Digest] = set()
 
@@ -120,7 +121,12 @@ class Holdings:
         if contract is None and (charter := self.charter_of(announcement.body)) is not None:
             contract = Contract(announcement, charter)
             self.contracts[announcement.id] = self._where[announcement.id] = contract
+            self._open_of[announcement.author] += 1
         return contract
+
+    def has_room(self, manager: bytes) -> bool:
+        """Tell whether one more open contract of this manager may be held: nobody fills an auditor's memory alone."""
+        return self._open_of[manager] < limits.OPEN_PER_MANAGER_MAX
 
     def contract_about(self, about: bytes | None) -> Contract | None:
         """The contract that a statement about this id belongs to, as far as is known."""
@@ -181,16 +187,24 @@ class Holdings:
             return
         self._ended_set.add(contract.id)
         self._ended.append(contract.id)
+        self._close(contract)
         while len(self._ended) > limits.ENDED_KEPT:
             oldest = self._ended.popleft()
-            self._ended_set.discard(oldest)
             self.forget(oldest)
+            self._ended_set.discard(oldest)
+
+    def _close(self, contract: Contract) -> None:
+        self._open_of[contract.manager] -= 1
+        if not self._open_of[contract.manager]:
+            del self._open_of[contract.manager]
 
     def forget(self, contract_id: Digest) -> None:
         """Drop a contract from memory; the journal still has it."""
         contract = self.contracts.pop(contract_id, None)
         if contract is None:
             return
+        if contract_id not in self._ended_set:
+            self._close(contract)
         for known in contract.held:
             if self._where.get(known) is contract:
                 del self._where[known]

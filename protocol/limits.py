@@ -43,6 +43,7 @@ WAITING_MS: Final = 60_000  # what never came by then is not coming; its author 
 CONTRACT_STATEMENTS_MAX: Final = (
     8_192  # statements held in one contract: hours of progress and renewals at a short lease
 )
+OPEN_PER_MANAGER_MAX: Final = 4_096  # open contracts of one manager that a governor holds: more is a flood
 BIDS_MAX: Final = 256  # bids held per contract: as many as an award can list
 ENDED_KEPT: Final = 2_048  # ended contracts kept in memory for those who ask again; the journal has the rest
 FEED_WINDOW: Final = 4_096  # seqs remembered per feed, to notice a fork

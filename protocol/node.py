@@ -162,6 +162,9 @@ class Node:
     def _announced(self, announcement: AnyStatement, now_ms: int) -> list[Action]:
         if announcement.author == self.feed.author:
             return self._of_old_feed(announcement, now_ms)
+        if self.governor is not None and not self.holdings.has_room(announcement.author):
+            self.holdings.seen.forget(announcement.id)  # its manager will say it again, when there is room
+            return []
         waiting = self.holdings.waiting.release(announcement.id)
         if self.governor is None and not any(is_award_of(announcement, guest, self.feed.author) for guest in waiting):
             for guest in waiting:

@@ -233,6 +233,19 @@ def test_governor_notices_a_gap_and_fetches() -> None:
     assert market.peers["m"].contract(contract).state is State.FINAL
 
 
+def test_one_manager_cannot_fill_a_governors_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Announcements beyond the bound are not held; said again when there is room, they are audited like all others."""
+    monkeypatch.setattr(limits, "OPEN_PER_MANAGER_MAX", 2)
+    market = small_market(governors=("g",))
+    for number in range(5):
+        market.announce("m", idempotency_key=b"%d" % number)
+    market.run(5)
+    held = market.peers["g"].node.holdings.contracts
+    assert len(held) == 2
+    market.run(60_000)
+    assert [contract.reading.state for contract in held.values()] == [State.FINAL] * 5
+
+
 def test_honest_award_is_not_vetoed_for_bids_that_were_not_heard() -> None:
     """A governor that lacks a considered bid asks for it before it judges the award."""
     market = small_market(governors=("g",))
