@@ -53,7 +53,8 @@ class Governor:
         """Cases that wait for a person: the id of the award or settlement → what the rules said."""
         self._feed = feed
         self._holdings = holdings
-        self._incomplete: set[Digest] = set()
+        self._incomplete: dict[Digest, tuple[int, int]] = {}
+        """Contracts whose award lists bids that are not held → when to ask for them, and the pause after that."""
         """Contracts with an award that cannot be recomputed yet."""
         self._spent: dict[tuple[bytes, bytes, int], Digest] = {}
         """Uses of standing permits; no more than the permits themselves allow."""
@@ -61,7 +62,7 @@ class Governor:
         holdings.on_forgotten.append(self._forget)
 
     def _forget(self, contract: Contract) -> None:
-        self._incomplete.discard(contract.id)
+        self._incomplete.pop(contract.id, None)
         for vote in self._own(contract):
             self._vigil.leave(vote)
 
@@ -72,10 +73,10 @@ class Governor:
         if statement is contract.announcement:
             self._vigil.expect_end(contract, now_ms)
             return self._announced(contract, now_ms)
-        due = isinstance(statement.body, Award | Settlement) or contract.id in self._incomplete
-        if due or contract.reading.missing or contract.gate.permit:
-            return self._pursue(contract, now_ms)
-        return []
+        reading = contract.reading
+        # The end may become readable by what it cites: a result that comes behind its settlement.
+        due = isinstance(statement.body, Award) or reading.end is not None or contract.id in self._incomplete
+        return self._pursue(contract, now_ms) if due or reading.missing or contract.gate.permit else []
 
     def pursue(self, contract: Contract, now_ms: int) -> list[Action]:
         """Vote where a vote is due, whatever was learnt: after a restart."""
@@ -145,11 +146,12 @@ class Governor:
             return []
         if stage is Stage.AWARD and contract.announcement.body.effect is EffectClass.PURE:
             return []  # it runs on without us, and is looked at when it is settled
-        missing = [Digest(bid) for bid in award.body.considered if Digest(bid) not in contract.held]
-        if missing:
-            self._incomplete.add(contract.id)
-            return [Fetch(PeerId(contract.manager), tuple(missing[: limits.FETCH_IDS_MAX]))]
-        self._incomplete.discard(contract.id)
+        if _missing_bids(contract, award):
+            # They may be on their way behind others; what waits for our permit is asked for sooner.
+            patience_ms = limits.LAZY_MS if contract.gate.permit else limits.FETCH_AGAIN_MS
+            self._incomplete.setdefault(contract.id, (now_ms + patience_ms, limits.FETCH_AGAIN_MS))
+            return []
+        self._incomplete.pop(contract.id, None)
         return self._decide(contract, reading, award, stage, about, now_ms)
 
     def _seated(self, contract: Contract) -> bool:
@@ -286,17 +288,44 @@ class Governor:
     # Time
 
     def deadline_ms(self) -> int | None:
-        dues = (self.gaps.deadline_ms(), self._vigil.deadline_ms())
+        bids_ms = min([due_ms for due_ms, _ in self._incomplete.values()], default=None)
+        dues = (self.gaps.deadline_ms(), self._vigil.deadline_ms(), bids_ms)
         return min((due for due in dues if due is not None), default=None)
 
     def tick(self, now_ms: int) -> list[Action]:
         """Ask for what is missing, and say again what nobody has answered."""
-        return self.gaps.tick(now_ms) + self._vigil.tick(now_ms)
+        return self.gaps.tick(now_ms) + self._vigil.tick(now_ms) + self._ask_for_bids(now_ms)
+
+    def _ask_for_bids(self, now_ms: int) -> list[Action]:
+        """Ask managers for the bids that their awards list and nobody has shown: one question a manager at a time."""
+        asked: dict[bytes, list[Digest]] = {}
+        for contract_id, (due_ms, pause_ms) in list(self._incomplete.items()):
+            if due_ms > now_ms:
+                continue
+            contract = self._holdings.contracts.get(contract_id)
+            award = contract.reading.award if contract is not None else None
+            missing = _missing_bids(contract, award) if contract is not None and award is not None else []
+            if contract is None or not missing:
+                del self._incomplete[contract_id]
+                continue
+            ids = asked.setdefault(contract.manager, [])
+            if len(ids) + len(missing) > limits.FETCH_IDS_MAX and ids:
+                self._incomplete[contract_id] = (now_ms + limits.LAZY_MS, pause_ms)
+                continue
+            ids += missing[: limits.FETCH_IDS_MAX]
+            longer_ms = min(pause_ms * limits.REPEAT_FACTOR, limits.REPEAT_LAST_MS)
+            self._incomplete[contract_id] = (now_ms + pause_ms, longer_ms)
+        return [Fetch(PeerId(manager), tuple(ids)) for manager, ids in asked.items()]
 
 
 def _stands(reading: Reading, award: Statement[Award]) -> bool:
     """Tell whether a standing permit lets this award start, so that no other vote is needed."""
     return award.body.standing is not None and reading.permitted
+
+
+def _missing_bids(contract: Contract, award: Statement[Award]) -> list[Digest]:
+    """The bids that an award lists and that are not held."""
+    return [Digest(bid) for bid in award.body.considered if Digest(bid) not in contract.held]
 
 
 def _is_veto_of(vote: AnyStatement, award_id: Digest) -> bool:

@@ -37,8 +37,8 @@ EVIDENCE_FRAME_MAX: Final = 64  # pieces of evidence in one frame: each costs a 
 
 # What a node remembers.
 SEEN_MAX: Final = 65_536  # ids remembered for "seen before": some minutes of a busy market
-WAITING_MAX: Final = 2_048  # statements that wait for an unknown one, over all authors
-WAITING_PER_AUTHOR_MAX: Final = 256  # ... of one author: nobody fills the room alone
+WAITING_MAX: Final = 16_384  # statements that wait for an unknown one, over all authors
+WAITING_PER_AUTHOR_MAX: Final = 2_048  # ... of one author: nobody fills the room alone
 WAITING_MS: Final = 60_000  # what never came by then is not coming; its author will say it again
 CONTRACT_STATEMENTS_MAX: Final = (
     8_192  # statements held in one contract: hours of progress and renewals at a short lease

@@ -84,7 +84,10 @@ def test_who_found_no_room_is_heard_when_he_says_it_again() -> None:
     market = small_market()
     hearer, author = market.peers["m"], stranger(market)
     result = Result(output=b"", output_digest=None, usage_ms=0)
-    said = [say(market, author, result, about=Digest(n.to_bytes(32, "big"))) for n in range(300)]
+    said = [
+        say(market, author, result, about=Digest(n.to_bytes(32, "big")))
+        for n in range(limits.WAITING_PER_AUTHOR_MAX + 1)
+    ]
     for statement in said:
         hearer.hear(statement)
     assert said[0].id in hearer.node.holdings.seen
@@ -230,6 +233,21 @@ def test_governor_notices_a_gap_and_fetches() -> None:
     market.announce("m", idempotency_key=b"2")
     market.run(2_000)
     assert missed.id in held
+    assert market.peers["m"].contract(contract).state is State.FINAL
+
+
+def test_settlement_heard_before_its_result_is_ratified_all_the_same() -> None:
+    """Under load a governor reads one peer's frames long before another's: what comes last must wake it."""
+    market = small_market(governors=("g",))
+    market.cut |= {("a", "g"), ("b", "g")}
+    contract = market.announce("m")
+    market.run(100)
+    governor = market.peers["g"]
+    assert market.peers["m"].contract(contract).state is State.SETTLED
+    for each in ("a", "b"):
+        for statement in reversed(market.peers[each].said()):
+            governor.hear(statement)
+    market.run(100)
     assert market.peers["m"].contract(contract).state is State.FINAL
 
 
