@@ -75,9 +75,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Meta(ge=100, le=86_400_000, description="How long a contractor may work until it is renewed, in milliseconds."),
     ] = 10_000
-    accept_window_ms: Annotated[
-        int, Meta(ge=1, le=600_000, description="How long an award waits for its acceptance, in milliseconds.")
-    ] = 2_000
     default_deadline_s: Annotated[
         int, Meta(ge=1, le=2_592_000, description="When a task is given up that names no deadline, in seconds.")
     ] = 60

@@ -131,7 +131,6 @@ _METAVARS: Final = {
     "capacity": "N",
     "lease_ms": "MS",
     "bid_window_ms": "MS",
-    "accept_window_ms": "MS",
     "log_level": "LEVEL",
     "log_format": "FORMAT",
 }
