@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from protocol import limits
+from protocol.actions import Fetch
 from protocol.keys import Digest
 from protocol.policy import Policy, Rule, Ruled, Stage
 from protocol.statements import (
@@ -249,6 +250,21 @@ def test_settlement_heard_before_its_result_is_ratified_all_the_same() -> None:
             governor.hear(statement)
     market.run(100)
     assert market.peers["m"].contract(contract).state is State.FINAL
+
+
+def test_governor_that_missed_many_bids_asks_for_them_together() -> None:
+    """One question a manager at a time, full of ids: a question a contract would be dropped by the holder."""
+    market = small_market(governors=("g",))
+    market.peers["a"].node.contractor.capacity = 200  # so that the bids that are missed are those that lose
+    market.cut.add(("b", "g"))
+    asked: list[tuple[int, Fetch]] = []
+    market.on_action = lambda actor, action: (
+        asked.append((market.now_ms, action)) if actor.name == "g" and isinstance(action, Fetch) else None
+    )
+    contracts = [market.announce("m", idempotency_key=b"%d" % number) for number in range(100)]
+    market.run(10_000)
+    assert len(asked) <= 4, "100 bids, of which one question holds 64"
+    assert all(market.peers["m"].contract(contract).state is State.FINAL for contract in contracts)
 
 
 def test_one_manager_cannot_fill_a_governors_memory(monkeypatch: pytest.MonkeyPatch) -> None:
