@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgpack
 
@@ -91,6 +91,14 @@ class Opened(NamedTuple):
     statements: list[AnyStatement]
     repeated: list[Digest]
     rulings: list[Ruling]
+
+
+class Opener(Protocol):
+    """Opens frames as `open_bundle` does."""
+
+    def __call__(
+        self, frame: bytes, *, market: bytes, sealer: Sealer, seen: Container[Digest], door: Door
+    ) -> Opened: ...
 
 
 def message_to_sign(market: bytes, root: bytes) -> bytes:

@@ -102,6 +102,8 @@ class Holdings:
         self.standing: dict[Digest, Statement[Permit]] = {}
         """Standing permits, by id: awards cite them, and belong to no contract of their own."""
         self.on_forgotten: list[Callable[[Contract], None]] = []
+        self.on_learnt: list[Callable[[Contract], None]] = []
+        """Called when the set of a contract has grown."""
         self.elsewhere: Callable[[Digest], AnyStatement | None] = lambda known: None
         """Asked for what is held outside contracts: the announcements behind open bids."""
         self._where: dict[bytes, Contract] = {}
@@ -139,6 +141,7 @@ class Holdings:
         # A chain may cite what belongs elsewhere: that does not move it here.
         if statement.id not in self._where or self._where.get(statement.about or b"") is contract:
             self._where[statement.id] = contract
+        self._grown(contract)
         return True
 
     def find(self, known: Digest) -> AnyStatement | None:
@@ -174,8 +177,13 @@ class Holdings:
 
     def cite_standing(self, contract: Contract, award: Award) -> None:
         """Show a contract the standing permit that an award of it uses, if that is held."""
-        if award.standing is not None and (permit := self.standing.get(Digest(award.standing.permit))) is not None:
-            contract.learn(permit)
+        permit = self.standing.get(Digest(award.standing.permit)) if award.standing is not None else None
+        if permit is not None and contract.learn(permit):
+            self._grown(contract)
+
+    def _grown(self, contract: Contract) -> None:
+        for learnt in self.on_learnt:
+            learnt(contract)
 
     def cited(self, statement: AnyStatement) -> list[Contract]:
         """The contracts whose chains wait for this very statement, wherever it belongs."""

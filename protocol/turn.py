@@ -17,7 +17,7 @@ import msgpack
 
 from protocol import limits
 from protocol.actions import KEEP, Action, Execute, Keep, Say, Show
-from protocol.bundle import Door, Opened, evidence_of, open_bundle, open_door, open_evidence
+from protocol.bundle import Door, Opened, Opener, evidence_of, open_bundle, open_door, open_evidence
 from protocol.codec import Malformed, decode, unpack
 from protocol.errors import Blame, Ruling, Verdict
 from protocol.events import Event, Heard, HeardAgain, Tick
@@ -47,7 +47,17 @@ class Wire(Protocol):
 class Turn:
     """A node with its journal, its wire and its seal."""
 
-    def __init__(self, node: Node, journal: Journal, wire: Wire, sealer: Sealer, *, door: Door = open_door) -> None:
+    def __init__(
+        self,
+        node: Node,
+        journal: Journal,
+        wire: Wire,
+        sealer: Sealer,
+        *,
+        door: Door = open_door,
+        opener: Opener = open_bundle,
+    ) -> None:
+        """`opener` opens frames as `open_bundle` does, and may share the work among those who hear the same frame."""
         self.node = node
         self.verdicts: Counter[str] = Counter()
         """How often each ruling was given: verdict and reason → count. Reasons are fixed phrases, so it is bounded."""
@@ -56,6 +66,7 @@ class Turn:
         self._wire = wire
         self.sealer = sealer
         self._door = door
+        self._opener = opener
         self._recorded_seq = node.feed.seq
         self._outbox = Outbox(sealer)
         self._actions: list[Action] = []
@@ -162,11 +173,12 @@ class Turn:
     # Frames in
 
     def _open(self, frame: bytes, sealer: Sealer | None = None) -> list[Event]:
+        opener = self._opener if sealer is None else open_bundle
         sealer = sealer or self.sealer
         if frame[1 : 1 + len(_TAG_PREFIX)] == _TAG_PREFIX:
             return self._open_exhibits(frame, sealer)
         node = self.node
-        opened = open_bundle(frame, market=node.market, sealer=sealer, seen=node.holdings.seen, door=self._door)
+        opened = opener(frame, market=node.market, sealer=sealer, seen=node.holdings.seen, door=self._door)
         return self._count(opened)
 
     def _open_exhibits(self, frame: bytes, sealer: Sealer) -> list[Event]:
