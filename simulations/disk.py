@@ -1,0 +1,121 @@
+"""A peer's home in memory: the journal that a turn is recorded in, and what a crash leaves of it.
+
+It keeps its feed and ends its life where `peer.journal` does: a killed process loses nothing that was committed; a loss
+of power may cut off what was committed and not synced, and then a new feed begins; so it does where the journal is
+older than the high water beside it. A disk may be full, or slow, or fail before or behind a commit when it is asked to.
+"""
+
+from __future__ import annotations
+
+import errno
+import random
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from protocol.statements import AnyStatement
+
+FEED_LENGTH = 8
+
+
+class Row(NamedTuple):
+    """What one turn recorded: frames heard, and statements said."""
+
+    received: tuple[bytes, ...]
+    said: tuple[AnyStatement, ...]
+
+
+class Snapshot(NamedTuple):
+    """A journal file as it was at some time."""
+
+    rows: tuple[Row, ...]
+    feed: bytes | None
+
+
+class Disk:
+    """One home: `protocol.turn.Journal`, with the feed that it is the life of."""
+
+    def __init__(self, chance: random.Random, *, seat: bytes | None = None) -> None:
+        """`seat` is the feed that a charter names: a governor's, which syncs every turn and keeps its feed."""
+        self.rows: list[Row] = []
+        self.feed = b""
+        self.full = False
+        self.delay_us = 0
+        """How long a commit takes."""
+        self.on_record: Callable[[Sequence[AnyStatement]], None] = lambda said: None
+        """Called with statements that were recorded now and said never before."""
+        self._chance = chance
+        self._seat = seat
+        self._synced = 0
+        self._loose = False
+        self._powered_off = False
+        self._high_water: tuple[bytes, int] = (b"", 0)
+
+    def begin(self) -> bytes:
+        """Open the journal: the feed that it goes on with, or a new one if statements of it may be missing here."""
+        loose = self._loose and self._powered_off
+        behind = self._high_water[0] == self.feed and self._high_water[1] > self.seq
+        if not self.feed or loose or behind:
+            first = not any(row.said for row in self.rows)
+            self.feed = self._seat if self._seat is not None and first else self._chance.randbytes(FEED_LENGTH)
+        self._powered_off = False
+        self._loose = self._seat is None
+        return self.feed
+
+    @property
+    def seq(self) -> int:
+        """The last seq said in the current feed, as far as the rows know."""
+        for row in reversed(self.rows):
+            if row.said and row.said[-1].feed == self.feed:
+                return row.said[-1].seq
+        return 0
+
+    def record(self, received: Sequence[bytes], said: Sequence[AnyStatement], *, durable: bool) -> None:
+        """Store one turn in one transaction. Raises OSError when the disk is full."""
+        if self.full:
+            raise OSError(errno.ENOSPC, "no space left on the simulated disk")
+        self.rows.append(Row(tuple(received), tuple(said)))
+        if durable or self._seat is not None:
+            self._synced = len(self.rows)
+        if said:
+            self._high_water = (said[-1].feed, said[-1].seq)
+            self.on_record(said)
+
+    def said(self) -> list[AnyStatement]:
+        """Everything that the journal says was said, in every feed, in order."""
+        return [statement for row in self.rows for statement in row.said]
+
+    # What happens to homes
+
+    def close(self) -> None:
+        """A clean end: everything is synced, and the feed lives on whatever happens to the machine."""
+        self._synced = len(self.rows)
+        self._loose = False
+
+    def lose_power(self) -> int:
+        """Cut off a random tail of what was not synced; how many turns were lost."""
+        kept = self._chance.randint(self._synced, len(self.rows))
+        lost = len(self.rows) - kept
+        del self.rows[kept:]
+        self._powered_off = True
+        return lost
+
+    def snapshot(self) -> Snapshot:
+        """A copy of the journal file as it is now."""
+        return Snapshot(tuple(self.rows), self.feed or None)
+
+    def restore(self, old: Snapshot) -> None:
+        """Put an old journal file back; the high water beside it stays, and tells."""
+        self.rows = list(old.rows)
+        self.feed = old.feed or b""
+        self._synced = len(self.rows)
+
+    def lose_journal(self) -> None:
+        """The journal file is gone; the key is still there."""
+        self.restore(Snapshot((), None))
+
+    def copy(self, chance: random.Random) -> Disk:
+        """The whole home, copied: the same feed goes on twice, which nothing can notice before the first fork."""
+        twin = Disk(chance, seat=self._seat)
+        twin.restore(self.snapshot())
+        twin._high_water, twin._loose = self._high_water, self._loose
+        return twin
