@@ -41,6 +41,10 @@ class Disk:
         self.full = False
         self.delay_us = 0
         """How long a commit takes."""
+        self.trap: Exception | None = None
+        """Raised at the next commit, in its place."""
+        self.recorded = False
+        """Something was committed since somebody last looked and set this back."""
         self.on_record: Callable[[Sequence[AnyStatement]], None] = lambda said: None
         """Called with statements that were recorded now and said never before."""
         self._chance = chance
@@ -70,10 +74,13 @@ class Disk:
         return 0
 
     def record(self, received: Sequence[bytes], said: Sequence[AnyStatement], *, durable: bool) -> None:
-        """Store one turn in one transaction. Raises OSError when the disk is full."""
+        """Store one turn in one transaction. Raises OSError when the disk is full, and what the trap holds."""
+        if self.trap is not None:
+            raise self.trap
         if self.full:
             raise OSError(errno.ENOSPC, "no space left on the simulated disk")
         self.rows.append(Row(tuple(received), tuple(said)))
+        self.recorded = True
         if durable or self._seat is not None:
             self._synced = len(self.rows)
         if said:

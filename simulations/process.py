@@ -1,13 +1,15 @@
 """One simulated peer: a key, a home, a clock, an agent's work, and the production `Turn` and `Node` between them.
 
 It does what `peer.runtime` does around a node: one turn for what came in, work started and stopped, callers told,
-questions asked and answered. It has no rule of the market, and no rule of the network either.
+questions asked and answered. It has no rule of the market, and no rule of the network either. What can happen to a
+process is here too: it may be killed at any point of a turn, be stopped and go on, be slow, and find its disk full.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from protocol import limits
 from protocol.actions import Action, Check, Convict, Execute, Extend, Fetch, FetchFeed, Impossible, Report, Stop
@@ -15,89 +17,30 @@ from protocol.bidder import Quote
 from protocol.bundle import evidence_of, exhibit
 from protocol.contract import Contract
 from protocol.errors import UsageError
-from protocol.events import Advanced, Announce, Checked, Event, Heard, Present, Vote, Withdraw, Worked
+from protocol.events import Announce, Checked, Event, Heard, Present, Withdraw
 from protocol.feed import Feed
 from protocol.keys import Digest, PeerId, Sealer
 from protocol.node import Node
 from protocol.notices import Card, Offered
 from protocol.policy import Policy
-from protocol.statements import Announcement, AnyStatement, Bid, Failure, FailureClass, Result
+from protocol.statements import Announcement, AnyStatement
 from protocol.states import Reading
 from protocol.turn import Turn
+from simulations.clock import Clock
 from simulations.disk import Disk
+from simulations.work import Work, Workers
 
 if TYPE_CHECKING:
+    from simulations.network import Link
     from simulations.world import World
 
-FRAMES_PER_TURN = 256
-"""As `peer.runtime` has it: a turn takes no more than this."""
+FRAMES_PER_TURN: Final = 256
+GOVERNOR_PAUSE_US: Final = 10_000
+"""Both as `peer.runtime` has them: what one turn takes at most, and what a governor lets pass between turns."""
 
 
-class Ends(NamedTuple):
-    """How a piece of work ends: after how long, and with what. With None it hangs until it is stopped."""
-
-    after_ms: int
-    outcome: Result | Failure | None
-
-
-Work = Callable[[Execute], Ends]
-"""What an agent does with an award."""
-Check_ = Callable[[AnyStatement], bool | None]
-
-
-def done_at_once(execute: Execute) -> Ends:
-    """The plainest agent: every task is done in no time."""
-    return Ends(0, Result(output=b'"done"', output_digest=None, usage_ms=0))
-
-
-def price_of(price: int, duration_ms: int = 10) -> Quote:
-    """The plainest strategy: one price for everything."""
-    bid = Bid(price=price, duration_ms=duration_ms)
-    return lambda announcement: bid
-
-
-class Clock:
-    """A peer's own milliseconds, made from the world's microseconds: it may run ahead, drift, and jump forward."""
-
-    __slots__ = ("_base_us", "_drift_ppm", "_local_us")
-
-    def __init__(self, *, skew_us: int = 0) -> None:
-        self._base_us = 0
-        self._local_us = skew_us
-        self._drift_ppm = 0
-
-    def local_us(self, now_us: int) -> int:
-        return self._local_us + (now_us - self._base_us) * (1_000_000 + self._drift_ppm) // 1_000_000
-
-    def ms(self, now_us: int) -> int:
-        """What the peer's clock shows."""
-        return self.local_us(now_us) // 1000
-
-    def when_us(self, due_ms: int) -> int:
-        """The first microsecond of the world at which the peer's clock shows `due_ms`."""
-        ahead = due_ms * 1000 - self._local_us
-        return self._base_us - (-ahead * 1_000_000 // (1_000_000 + self._drift_ppm))
-
-    def jump(self, now_us: int, by_us: int) -> None:
-        """Skip forward, as after a suspend that the counting did not stop for. It never goes back: CLOCK_BOOTTIME."""
-        if by_us < 0:
-            raise UsageError("This clock cannot be set back.", why="It counts from boot.", do="Let it drift instead.")
-        self._base_us, self._local_us = now_us, self.local_us(now_us) + by_us
-
-    def drift(self, now_us: int, ppm: int) -> None:
-        """Run faster by this many millionths from now on, or slower by negative ones."""
-        if not -500_000 <= ppm <= 1_000_000:
-            raise UsageError(f"A clock does not drift by {ppm} ppm.", do="Take -500000 to 1000000.")
-        self._base_us, self._local_us, self._drift_ppm = now_us, self.local_us(now_us), ppm
-
-
-class _Run:
-    """One award at work."""
-
-    __slots__ = ("award", "lease_until_ms")
-
-    def __init__(self, award: Digest, lease_until_ms: int) -> None:
-        self.award, self.lease_until_ms = award, lease_until_ms
+class Killed(Exception):
+    """The process is killed here, in the middle of a turn."""
 
 
 class Process:
@@ -122,46 +65,53 @@ class Process:
         self.quotes, self.work, self.capacity, self.policy = quotes, work, capacity, policy
         self.honest = honest
         self.clock = clock
-        self.alive = False
+        self.runs = False
+        """The process exists; it may be paused."""
+        self.paused = False
+        self.turn_us = 0
+        """What a turn takes: until then nothing leaves, and what comes in waits for the next one."""
         self.stopped: Exception | None = None
         """Why the peer stopped by itself: a turn that it could not record."""
         self.reports: dict[Digest, Reading] = {}
         """The latest reading reported of each task of this peer."""
         self.impossible: list[Impossible] = []
         self.convictions: list[Convict] = []
-        self.checks: Check_ = lambda result: True
+        self.checks: Callable[[AnyStatement], bool | None] = lambda result: True
         """What its user says of a result; None: nothing, for now."""
-        self.runs: dict[Digest, _Run] = {}
-        """The awards at work."""
-        self.touched: dict[Digest, Contract] = {}
-        """Contracts whose set changed in the turn under way."""
-        self._delivered = 0
-        self._events: list[Event] = []
-        self._stepping = False
-        disk.on_record = self._recorded
+        self.workers = Workers(self)
         self.node: Node
         self.turn: Turn
+        self._pause_us = GOVERNOR_PAUSE_US if policy is not None else 0
+        self._touched: dict[Digest, Contract] = {}
+        self._delivered = 0
+        self._inbox: deque[tuple[Link | None, int, bytes]] = deque()
+        self._events: list[Event] = []
+        self._stepping = False
+        self._busy = False
+        self._awake = False
+        self._last_turn_us = 0
+        self._due_ms: int | None = None
+        self._online = False
+        self._leaving: list[bytes] | None = None
+        self._unfinished: tuple[Node, list[bytes], list[Action]] | None = None
+        self._frames_left: int | None = None
+        disk.on_record = self._recorded
 
     @property
     def peer(self) -> PeerId:
         return self.sealer.peer
 
+    @property
+    def alive(self) -> bool:
+        """It runs now: it has not crashed, and nobody has paused it."""
+        return self.runs and not self.paused
+
     def __repr__(self) -> str:
         return f"<{self.name}>"
-
-    def now_ms(self) -> int:
-        """The time on this peer's own clock."""
-        return self.clock.ms(self.world.now_us)
 
     def clock_ms(self, now_us: int) -> int:
         """What its clock shows at a time of the world."""
         return self.clock.ms(now_us)
-
-    @property
-    def deliveries(self) -> int:
-        """How many statements its nodes were handed, repeats included."""
-        verdicts = self.turn.verdicts
-        return self._delivered + verdicts["accept"] + verdicts["ignore (nobody): seen before"]
 
     def said(self) -> Sequence[AnyStatement]:
         """Everything that its disk says it has said, in all feeds."""
@@ -172,33 +122,35 @@ class Process:
         held = self.node.holdings.contracts.get(contract)
         return held.reading if held is not None else None
 
+    @property
+    def deliveries(self) -> int:
+        """How many statements its nodes were handed, repeats included."""
+        verdicts = self.turn.verdicts
+        return self._delivered + verdicts["accept"] + verdicts["ignore (nobody): seen before"]
+
     # Life
 
     def begin(self) -> None:
-        """Make the node, replay the journal, and resume; the world lets the others know."""
+        """Make the node, replay the journal, and resume. Nobody hears what it says before it is connected."""
         world = self.world
         self._delivered = self.deliveries if hasattr(self, "turn") else 0
         feed = Feed(market=Digest(world.charter.id), author=self.peer, feed_id=self.disk.begin())
         self.node = world.make_node(self, feed)
         self.turn = Turn(self.node, self.disk, self, self.sealer, opener=world.opener)
-        if world.hooks.turned:
-            self.node.holdings.on_learnt.append(self._learnt)
         for row in self.disk.rows:
             for frame in row.received:
                 self.turn.replay(frame, ())
             if row.said:
                 self.turn.replay(None, [statement.payload for statement in row.said])
-        self.alive, self.stopped = True, None
-        self._events.clear()
-        try:
-            left = self.turn.resume(self.now_ms())
-        except OSError as error:
-            self._stop(error)
-            return
-        self._carry_out(left)
-        self.run(events=[Present(self._card())])
+        if world.hooks.turned:
+            self.node.holdings.on_learnt.append(self._learnt)
+        self.runs, self.stopped = True, None
+        self._take_turn(self.turn.resume)
+        self.post(Present(self.card()))
+        self._online = True
 
-    def _card(self) -> Card:
+    def card(self) -> Card:
+        """What it offers."""
         offered = tuple(Offered(skill=skill, input_schema=b"", output_schema=b"") for skill in self.quotes)
         return Card(
             name=self.name, skills=offered, capacity=self.capacity if offered else 0, addresses=(), transport_key=None,
@@ -207,122 +159,202 @@ class Process:
 
     def die(self) -> None:
         """The process is no more; its home is what it is."""
-        self.alive = False
-        for award in list(self.runs):
-            self._end(award)
+        self.runs = self.paused = self._online = self._busy = self._stepping = False
+        self._leaving = self._frames_left = self._unfinished = None
+        self.disk.trap, self.disk.recorded = None, False
+        self._events.clear()
+        self._inbox.clear()
+        self.workers.die()
 
-    def _stop(self, error: Exception) -> None:
-        """A turn that could not be recorded: the peer no longer knows what it has promised."""
-        self.stopped = error
-        self.world.crash(self)
+    def die_in_turn(self, *, before_record: bool = False, after_frames: int = 0) -> None:
+        """Be killed in the next turn that records: before the commit, or behind it, when so many frames have left."""
+        if before_record:
+            self.disk.trap = Killed()
+        else:
+            self._frames_left = after_frames
 
     # What its user asks
 
     def post(self, event: Event) -> None:
-        """Hand an event in: a turn of its own, or part of the turn that is under way."""
+        """Hand an event in: a turn of its own, or part of the turn that is under way, or of the next one."""
+        if not self.runs:
+            return
         self._events.append(event)
-        if not self._stepping:
+        if not (self._stepping or self._busy or self.paused):
             self.run()
 
     def announce(
         self, task: Announcement, *, parent: Digest | None = None, patience_ms: int = 0, check: bool = False
     ) -> Digest | None:
-        """Announce a task: its contract, or None where it is impossible (see `impossible`)."""
-        before = len(self.impossible)
-        known = {*self.reports}
+        """Announce a task: its contract, or None where it is impossible (`impossible` says why) or it died of it.
+
+        Raises UsageError when the process does not run.
+        """
+        if not self.alive or self._busy:
+            raise UsageError(f"{self.name} cannot announce now.", why="It is down, paused or busy.", do="Wait for it.")
+        manager = self.node.manager
         self.post(Announce(task=task, parent=parent, patience_ms=patience_ms, check=check))
-        if len(self.impossible) > before or not self.alive:
-            return None
-        new = [contract for contract in self.reports if contract not in known]
-        return new[-1] if new else None
+        for contract, tender in reversed(manager.tenders.items()):
+            if tender.contract.announcement.body is task:
+                return contract
+        return None
 
     def withdraw(self, contract: Digest) -> None:
         """Its user no longer wants a task."""
         self.post(Withdraw(contract))
 
-    def vote(self, vote: Vote) -> None:
-        """The person at a governor's desk decides."""
-        self.post(vote)
+    # Frames in
+
+    def receive(self, link: Link, connection: int, frame: bytes) -> None:
+        """A frame has arrived: a turn of its own, or it waits for the next one."""
+        if self._pause_us or self._busy or self.paused:
+            self._inbox.append((link, connection, frame))
+            self._wake()
+        else:
+            link.queued -= 1
+            self.run((frame,))
+
+    def receive_answer(self, frames: Iterable[bytes]) -> None:
+        """What was fetched has come, over a connection of its own."""
+        self._inbox += [(None, 0, frame) for frame in frames]
+        self._wake()
+
+    def _wake(self) -> None:
+        """Have a turn soon, for what waits."""
+        if not (self._awake or self._busy or self.paused or not self.runs):
+            self._awake = True
+            due_us = max(self.world.now_us, self._last_turn_us + self._pause_us)
+            self.world.at(due_us, self._turn_for_waiting, self.node)
+
+    def _turn_for_waiting(self, life: Node) -> None:
+        if self.node is not life:
+            return
+        self._awake = False
+        if self._busy or not self.alive:
+            return
+        frames: list[bytes] = []
+        while self._inbox and len(frames) < FRAMES_PER_TURN:
+            link, connection, frame = self._inbox.popleft()
+            if link is not None and link.connection == connection:
+                link.queued -= 1
+            frames.append(frame)
+        self.run(frames)
+        if self._inbox:
+            self._wake()
 
     # Turns
 
-    def run(self, frames: Iterable[bytes] = (), events: Iterable[Event] = ()) -> None:
+    def run(self, frames: Iterable[bytes] = ()) -> None:
         """Take turns until nothing is left to step on."""
-        if not self.alive:
-            return
-        self._events += events
-        self._take_turn(frames)
-        while self._events and self.alive:
-            self._take_turn(())
-        if self.alive:
+        if self._ready():
+            self._take_turn(self._whole_turn, frames)
+        while self._events and self._ready():
+            self._take_turn(self._whole_turn, ())
+        if self._ready():
             self._arm()
 
-    def _take_turn(self, frames: Iterable[bytes]) -> None:
-        """One turn; what work on pure tasks ends at once is answered in it."""
-        now_ms = self.now_ms()
+    def _ready(self) -> bool:
+        return self.runs and not (self.paused or self._busy)
+
+    def _take_turn(self, turn: Callable[..., list[Action]], *given: Iterable[bytes]) -> None:
+        """Run one turn, and then the shell's part of it; a turn that fails ends the process."""
+        now_us = self._last_turn_us = self.world.now_us
         self._stepping = True
+        slow = self.turn_us or self.disk.delay_us
+        if slow:
+            self._leaving = []
         try:
-            for execute in self._step(frames, now_ms):
-                self._execute(execute)
-            while self._events:
-                for execute in self._step((), now_ms):
-                    self._execute(execute)
-            left = self.turn.finish(now_ms)
-        except OSError as error:
-            self._stop(error)
+            left = turn(*given, self.clock.ms(now_us))
+            if self._frames_left is not None and self.disk.recorded:
+                raise Killed
+        except (OSError, Killed) as error:
+            self._fail(error)
             return
-        finally:
-            self._stepping = False
-        self._carry_out(left)
-        if self.touched:
-            touched, self.touched = list(self.touched.values()), {}
+        self._stepping = False
+        if slow:
+            self._finish_later(left)
+        else:
+            self._finish(left)
+
+    def _whole_turn(self, frames: Iterable[bytes], now_ms: int) -> list[Action]:
+        """Step, record, publish; what work on pure tasks ends at once is answered in the same turn."""
+        self._step(frames, now_ms)
+        while self._events:
+            self._step((), now_ms)
+        return self.turn.finish(now_ms)
+
+    def _step(self, frames: Iterable[bytes], now_ms: int) -> None:
+        events, self._events = self._events, []
+        for execute in self.turn.take(frames, events, now_ms):
+            self.workers.start(execute)
+
+    def _fail(self, error: Exception) -> None:
+        """The process is killed, or stops by itself: it no longer knows what it has promised."""
+        self._stepping = False
+        self.stopped = None if isinstance(error, Killed) else error
+        self._touched.clear()
+        self.world.crash(self)
+
+    def _finish(self, left: list[Action]) -> None:
+        self.disk.recorded = False
+        if left:
+            self._carry_out(left)
+        if self._touched:
+            touched, self._touched = list(self._touched.values()), {}
             for hook in self.world.hooks.turned:
                 hook(self, touched, self.world.now_us)
 
-    def _learnt(self, contract: Contract) -> None:
-        self.touched[contract.id] = contract
+    def _finish_later(self, left: list[Action]) -> None:
+        """A slow turn: it is committed, and nothing leaves yet."""
+        frames, self._leaving = self._leaving or [], None
+        delay_us = self.turn_us + (self.disk.delay_us if self.disk.recorded else 0)
+        self._busy = True
+        self.world.at(self.world.now_us + delay_us, self._finish_now, self.node, frames, left)
 
-    def _step(self, frames: Iterable[bytes], now_ms: int) -> list[Execute]:
-        events, self._events = self._events, []
-        return self.turn.take(frames, events, now_ms)
-
-    def ring(self) -> None:
-        """The timer rang: a turn, if one is due by now."""
-        due = self.turn.deadline_ms() if self.alive else None
-        if due is None:
+    def _finish_now(self, life: Node, frames: list[bytes], left: list[Action]) -> None:
+        if self.node is not life or not self.runs:
             return
-        if due <= self.now_ms():
-            self.run()
-        else:
-            self._arm()
+        if self.paused:
+            self._unfinished = (life, frames, left)
+            return
+        self._busy = False
+        for frame in frames:
+            self.world.publish(self, frame)
+        self._finish(left)
+        self.run()
+        self._wake()
 
-    def _arm(self) -> None:
-        due = self.turn.deadline_ms()
-        if due is not None:
-            self.world.set_alarm(self, self.clock.when_us(due))
-
-    def publish(self, frame: bytes) -> None:
-        """`protocol.turn.Wire`: a frame leaves."""
-        self.world.publish(self, frame)
+    def _learnt(self, contract: Contract) -> None:
+        self._touched[contract.id] = contract
 
     def _recorded(self, said: Sequence[AnyStatement]) -> None:
         for hook in self.world.hooks.said:
             for statement in said:
                 hook(self, statement, self.world.now_us)
 
+    def publish(self, frame: bytes) -> None:
+        """`protocol.turn.Wire`: a frame leaves, unless the process dies here, or is slow."""
+        if self._frames_left is not None and self.disk.recorded:
+            if self._frames_left == 0:
+                raise Killed
+            self._frames_left -= 1
+        if self._leaving is not None:
+            self._leaving.append(frame)
+        elif self._online:
+            self.world.publish(self, frame)
+
     def _carry_out(self, actions: list[Action]) -> None:
         for action in actions:
             match action:
                 case Report(contract=contract, reading=reading):
                     self.reports[contract] = reading
-                    self.world.reported(self, contract, reading)
+                    self.world.on_report(self, contract, reading)
                 case Execute():
-                    self._execute(action)
+                    self.workers.start(action)
                 case Stop(award=award):
-                    self._halt(award)
+                    self.workers.stop(award)
                 case Extend(award=award, lease_until_ms=until_ms):
-                    if award in self.runs:
-                        self.runs[award].lease_until_ms = until_ms
+                    self.workers.extend(award, until_ms)
                 case Check(contract=contract, result=result):
                     passed = self.checks(result)
                     if passed is not None:
@@ -336,44 +368,53 @@ class Process:
                     for hook in self.world.hooks.convicted:
                         hook(self, action, self.world.now_us)
 
-    # Work
+    # Time
 
-    def _execute(self, execute: Execute) -> None:
-        award = execute.award.id
-        run = self.runs[award] = _Run(award, execute.lease_until_ms)
-        for hook in self.world.hooks.began:
-            hook(self, execute, self.world.now_us)
-        ends = self.work(execute)
-        if ends.outcome is None:
+    def ring(self) -> None:
+        """The timer rang: a turn, if one is due by now. What is due was asked behind the last turn."""
+        if self._due_ms is None or not self._ready():
             return
-        worked = Worked(award=award, outcome=ends.outcome)
-        if ends.after_ms <= 0:
-            self._worked(run, worked)
+        if self._due_ms <= self.clock.ms(self.world.now_us):
+            self.run()
         else:
-            self.world.at(self.world.now_us + ends.after_ms * 1000, lambda: self._worked(run, worked))
+            self.world.set_alarm(self, self.clock.when_us(self._due_ms))
 
-    def _worked(self, run: _Run, worked: Worked) -> None:
-        """Work ended by itself, unless it was ended before."""
-        if self.runs.get(run.award) is run:
-            self._end(run.award)
-            self.post(worked)
+    def _arm(self) -> None:
+        self._due_ms = self.turn.deadline_ms()
+        if self._due_ms is not None:
+            self.world.set_alarm(self, self.clock.when_us(self._due_ms))
 
-    def advance(self, award: Digest, permille: int) -> None:
-        """Its agent says how far it is."""
-        if award in self.runs:
-            self.post(Advanced(award=award, permille=permille))
+    def jump_clock(self, by_us: int) -> None:
+        """Its clock skips forward."""
+        self.clock.jump(self.world.now_us, by_us)
+        self.ring()
 
-    def _halt(self, award: Digest) -> None:
-        """The fence trips at once; that the work was stopped is told as the runtime tells it."""
-        if award in self.runs:
-            self._end(award)
-            failure = Failure(failure_class=FailureClass.STOPPED, reason="The epoch is over.", done="")
-            self._events.append(Worked(award=award, outcome=failure))
+    def drift_clock(self, ppm: int) -> None:
+        """Its clock runs faster from now on, or slower."""
+        self.clock.drift(self.world.now_us, ppm)
+        self.ring()
 
-    def _end(self, award: Digest) -> None:
-        del self.runs[award]
-        for hook in self.world.hooks.ended:
-            hook(self, award, self.world.now_us)
+    def pause(self) -> None:
+        """SIGSTOP: nothing happens in it any more; what comes in waits."""
+        self.paused = self.runs
+
+    def go_on(self) -> None:
+        """SIGCONT: what has waited comes in one burst."""
+        if self.paused:
+            self.paused = False
+            self._resume()
+
+    def _resume(self) -> None:
+        """Go on where the pause came in: the rest of a turn, what waits, and what is overdue."""
+        if self._busy:
+            unfinished, self._unfinished = self._unfinished, None
+            if unfinished is not None:
+                self._finish_now(*unfinished)
+            return
+        if self._events:
+            self.run()
+        self._wake()
+        self.ring()
 
     # Questions of others
 

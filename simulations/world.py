@@ -22,12 +22,10 @@ from typing import Any
 
 from protocol.actions import Fetch, FetchFeed
 from protocol.bidder import Quote
-from protocol.bundle import open_bundle
 from protocol.codec import encode
 from protocol.errors import UsageError
-from protocol.events import Lost, Seen
 from protocol.feed import Feed
-from protocol.keys import Digest
+from protocol.keys import Digest, Sealer
 from protocol.node import Node
 from protocol.notices import Admission, Charter, Seat
 from protocol.outbox import exhibit_frames
@@ -36,12 +34,15 @@ from protocol.statements import NO_MARKET, Announcement, AwardRule, EffectClass,
 from protocol.states import Reading
 from protocol.topics import TOPIC_LENGTH, governance_topic, peer_topic, skill_topic
 from simulations.checkers.base import Checker, Roster, hooks
+from simulations.clock import Clock
 from simulations.disk import FEED_LENGTH, Disk
 from simulations.network import Link, Network
-from simulations.process import Clock, Process, WatchedNode, Work, done_at_once, price_of
+from simulations.opener import SharedOpener
+from simulations.process import Process, WatchedNode
 from simulations.seals import Keyring, SealerOf, real_key
 from simulations.timers import Alarms
 from simulations.trace import Trace
+from simulations.work import Work, done_at_once, price_of
 
 START_US = 1_000_000
 """When a world begins: no machine's clock shows nothing."""
@@ -88,16 +89,15 @@ class World:
         self.processes: dict[str, Process] = {}
         """By name, in the order of joining."""
         self.on_report: Callable[[Process, Digest, Reading], None] = lambda process, contract, reading: None
-        self.opener = open_bundle
+        self.opener = SharedOpener()
         self._sealer_of: SealerOf = real_key if real_keys else Keyring().sealer
-        self._by_peer: dict[bytes, Process] = {}
-        self._topics: dict[bytes, list[Process]] = {}
-        self._all_hearing: list[Process] = []
-        self._events: list[tuple[int, int, Link | None, Any, int]] = []
+        self._by_peer: dict[bytes, list[Process]] = {}
+        self._events: list[tuple[int, int, Link | None, Any, Any]] = []
         self._put = 0
         self._alarms = Alarms[Process]()
         self._seats = {name: self.chance(f"seat/{name}").randbytes(FEED_LENGTH) for name in governors}
         self.charter = self._make_charter(dict(charter or {}))
+        self.network.enter(self)
 
     # Chance
 
@@ -105,7 +105,7 @@ class World:
         """A stream of chance of its own: what is drawn from it moves no other stream."""
         return random.Random(int.from_bytes(hashlib.sha256(b"%d/%b" % (self.seed, name.encode())).digest()))
 
-    def sealer(self, name: str) -> Any:
+    def sealer(self, name: str) -> Sealer:
         """The key of a peer of this name."""
         return self._sealer_of(hashlib.sha256(b"key/%d/%b" % (self.seed, name.encode())).digest())
 
@@ -145,51 +145,77 @@ class World:
         policy: Policy | None = None,
         honest: bool = True,
         skew_us: int = 0,
+        kind: type[Process] = Process,
     ) -> Process:
-        """A peer joins: it offers skills at a price, or by a strategy; with a `policy` it governs.
+        """A peer joins: it offers skills at a price, or by a strategy; with a `policy` it governs. All find each other.
 
         Raises UsageError for a name that is taken.
         """
-        if name in self.processes:
-            raise UsageError(f"There is a peer called {name} already.", do="Give it another name.")
-        quotes = {
-            skill: price_of(quote) if isinstance(quote, int) else quote for skill, quote in (skills or {}).items()
-        }
-        process = Process(
-            self, len(self.processes), name, self.sealer(name),
-            Disk(self.chance(f"disk/{name}"), seat=self._seats.get(name) if policy is not None else None),
-            quotes=quotes, work=work, capacity=capacity, policy=policy, honest=honest, clock=Clock(skew_us=skew_us),
+        seat = self._seats.get(name) if policy is not None else None
+        return self._add(
+            name, self.sealer(name), Disk(self.chance(f"disk/{name}"), seat=seat), kind,
+            quotes={skill: price_of(by) if isinstance(by, int) else by for skill, by in (skills or {}).items()},
+            work=work, capacity=capacity, policy=policy, honest=honest, skew_us=skew_us,
         )  # fmt: skip
-        self.processes[name] = self._by_peer[process.peer] = process
+
+    def copy(self, name: str, of: Process, *, home: bool) -> Process:
+        """Somebody runs a copy of a peer's key, with a home of its own; or of its whole home.
+
+        A copied home is outside every promise: neither life of it counts as honest any more.
+        """
+        chance = self.chance(f"disk/{name}")
+        disk = of.disk.copy(chance) if home else Disk(chance)
+        if home:
+            of.honest = False
+        return self._add(
+            name, of.sealer, disk, type(of), quotes=of.quotes, work=of.work, capacity=of.capacity,
+            policy=of.policy, honest=of.honest, skew_us=0,
+        )  # fmt: skip
+
+    def _add(
+        self,
+        name: str,
+        sealer: Sealer,
+        disk: Disk,
+        kind: type[Process],
+        *,
+        quotes: Mapping[str, Quote],
+        work: Work,
+        capacity: int,
+        policy: Policy | None,
+        honest: bool,
+        skew_us: int,
+    ) -> Process:
+        if name in self.processes:
+            raise UsageError(f"There is a peer called {name} already.", do="Give this one another name.")
+        process = kind(
+            self, len(self.processes), name, sealer, disk, quotes=quotes, work=work, capacity=capacity,
+            policy=policy, honest=honest, clock=Clock(skew_us=skew_us),
+        )  # fmt: skip
+        self.processes[name] = process
+        self._by_peer.setdefault(process.peer, []).append(process)
         self.roster.join(process)
-        self._subscribe(process)
+        own = [peer_topic(process.peer), governance_topic(self.charter.id), *map(skill_topic, quotes)]
+        self.network.join(process, () if policy is not None else own)
         process.begin()
-        self._greet(process)
+        self.network.come_back(process, self._others_of(process))
         return process
 
-    def _subscribe(self, process: Process) -> None:
-        if process.policy is not None:
-            self._all_hearing.append(process)
-            return
-        for topic in [peer_topic(process.peer), governance_topic(self.charter.id), *map(skill_topic, process.quotes)]:
-            self._topics.setdefault(topic, []).append(process)
+    def _others_of(self, process: Process) -> list[Process]:
+        return [other for other in self.processes.values() if other.runs and other.peer != process.peer]
 
-    def _greet(self, newcomer: Process) -> None:
-        """Everybody who is there and the newcomer find each other, and subscribe."""
-        for other in self.processes.values():
-            if other is not newcomer and other.alive and newcomer.alive:
-                self._connect(newcomer, other)
-                self._connect(other, newcomer)
+    def processes_of(self, peer: bytes) -> Sequence[Process]:
+        """The processes that have a key: more than one, if it was copied."""
+        return self._by_peer.get(peer, ())
 
-    def _connect(self, sender: Process, reader: Process) -> None:
-        link = self.network.link(sender, reader)
-        connection = link.connection
-        self.at(self.now_us + self.network.latency_us, lambda: self._subscribed(link, connection))
-
-    def _subscribed(self, link: Link, connection: int) -> None:
-        if link.connection == connection and not link.up and link.sender.alive and link.reader.alive:
-            link.up = True
-            link.sender.post(Seen(link.reader.peer))
+    def acquaint(self, one: Process, other: Process) -> None:
+        """Two peers know each other's cards, and that they are here, from before: for worlds of thousands."""
+        for here, there in ((one, other), (other, one)):
+            card = there.node.card
+            if card is not None:
+                here.node.directory.introduce(card)
+            here.node.directory.arrive(there.peer)
+            self.network.link(here, there)
 
     def make_node(self, process: Process, feed: Feed) -> Node:
         """The production node of a process; one that is watched, where a checker wants to see what it hears."""
@@ -201,73 +227,88 @@ class World:
 
     # Lives
 
-    def crash(self, process: Process) -> None:
-        """A process is killed: its connections break, and the others notice."""
-        if not process.alive:
+    def crash(self, process: Process, *, power: bool = False) -> None:
+        """A process is killed; or its machine loses power, and with it a tail of what was not synced.
+
+        Nothing happens to a process that does not run.
+        """
+        if not process.runs:
             return
-        self.trace.note(b"x", self.now_us, process.number, 0)
+        self.trace.note(b"x", self.now_us, process.number, power)
         process.die()
-        for other in self.processes.values():
-            if other is process:
-                continue
-            for link in (self.network.link(process, other), self.network.link(other, process)):
-                link.up, link.connection = False, link.connection + 1
-            if other.alive:
-                other.post(Lost(process.peer))
+        if power:
+            process.disk.lose_power()
+        self.network.leave(process, silently=power)
 
     def restart(self, process: Process) -> None:
-        """A process that is not alive begins again, with its home as it is now."""
-        if process.alive:
-            raise UsageError(f"{process.name} is alive.", do="Crash it first.")
+        """A process that does not run begins again, with its home as it is now. Raises UsageError if it runs."""
+        if process.runs:
+            raise UsageError(f"{process.name} runs.", do="Crash it first.")
         self.trace.note(b"b", self.now_us, process.number, 0)
         process.begin()
-        self._greet(process)
+        self.network.come_back(process, self._others_of(process))
+
+    def close(self, process: Process) -> None:
+        """A process ends cleanly: what it heard is recorded, and its feed lives on whatever happens to the machine."""
+        if process.runs:
+            process.turn.close()
+            process.disk.close()
+            self.crash(process)
+
+    def pause(self, process: Process) -> None:
+        """SIGSTOP: what comes in waits; after the heartbeat the others give its connections up."""
+        if process.alive:
+            self.trace.note(b"z", self.now_us, process.number, 0)
+            process.pause()
+            self.network.fall_silent(process)
+
+    def go_on(self, process: Process) -> None:
+        """SIGCONT: what waited comes in one burst, and broken connections are made again."""
+        if process.paused:
+            self.trace.note(b"c", self.now_us, process.number, 0)
+            process.go_on()
+            self.network.speak_again(process)
 
     # Frames
 
     def publish(self, sender: Process, frame: bytes) -> None:
-        """A frame leaves, to all who have subscribed to its topic."""
-        self.trace.note(b"p", self.now_us, sender.number, 0, frame)
+        """A frame leaves."""
+        self.trace.note(b"p", self.now_us, sender.number, len(frame), frame)
         for hook in self.hooks.published:
             hook(sender, frame, self.now_us)
-        for reader in self._topics.get(frame[:TOPIC_LENGTH], ()):
-            if reader is not sender:
-                self._send(self.network.link(sender, reader), frame)
-        for reader in self._all_hearing:
-            if reader is not sender:
-                self._send(self.network.link(sender, reader), frame)
-
-    def _send(self, link: Link, frame: bytes) -> None:
-        if link.up:
-            arrival = max(self.now_us + self.network.latency_us, link.last_us)
-            link.last_us = arrival
-            self._put += 1
-            heapq.heappush(self._events, (arrival, self._put, link, frame, link.connection))
+        self.network.publish(sender, frame)
 
     def ask(self, asker: Process, asked: Fetch | FetchFeed) -> None:
-        """A question to a holder: there and back takes as long as two frames."""
-        holder = self._by_peer.get(asked.holder if isinstance(asked, Fetch) else asked.author)
-        if holder is None or holder is asker:
-            return
-        self.at(self.now_us + self.network.latency_us, lambda: self._answer(asker, holder, asked))
+        """A question goes to a holder, and its answer comes back, over a connection of their own."""
+        holders = self.processes_of(asked.holder if isinstance(asked, Fetch) else asked.author)
+        holder = next((each for each in reversed(holders) if each.runs and each is not asker), None)
+        travel_us = self.network.round_trip_us(asker, holder) if holder is not None else None
+        if holder is not None and travel_us is not None:
+            there_us = travel_us // 2
+            self.at(self.now_us + there_us, self._answer, asker, asker.node, holder, asked, travel_us - there_us)
 
-    def _answer(self, asker: Process, holder: Process, asked: Fetch | FetchFeed) -> None:
-        pieces = holder.answer(asked) if holder.alive else []
-        frames = [_NO_TOPIC + frame for frame in exhibit_frames(pieces)]
+    def _answer(self, asker: Process, life: Node, holder: Process, asked: Fetch | FetchFeed, back_us: int) -> None:
+        frames = [_NO_TOPIC + frame for frame in exhibit_frames(holder.answer(asked))] if holder.alive else []
         if frames:
-            node = asker.node
-            self.at(self.now_us + self.network.latency_us, lambda: asker.run(frames) if asker.node is node else None)
+            self.at(self.now_us + back_us, self._answered, asker, life, frames)
 
-    def reported(self, process: Process, contract: Digest, reading: Reading) -> None:
-        """A task of a process has moved."""
-        self.on_report(process, contract, reading)
+    def _answered(self, asker: Process, life: Node, frames: list[bytes]) -> None:
+        if asker.node is life and asker.runs:
+            for frame in frames:
+                self.trace.note(b"f", self.now_us, asker.number, len(frame), frame)
+            asker.receive_answer(frames)
 
     # Time
 
-    def at(self, when_us: int, happening: Callable[[], object]) -> None:
+    def at(self, when_us: int, happening: Callable[..., object], *given: object) -> None:
         """Let something happen at a time."""
         self._put += 1
-        heapq.heappush(self._events, (max(when_us, self.now_us), self._put, None, happening, 0))
+        heapq.heappush(self._events, (max(when_us, self.now_us), self._put, None, happening, given))
+
+    def put_frame(self, when_us: int, link: Link, frame: bytes, connection: int) -> None:
+        """Let a frame arrive at a time."""
+        self._put += 1
+        heapq.heappush(self._events, (when_us, self._put, link, frame, connection))
 
     def set_alarm(self, process: Process, due_us: int) -> None:
         """Wake a process at this time, or look again before."""
@@ -288,11 +329,11 @@ class World:
             return False
         self.now_us = max(self.now_us, due)
         if self._events and self._events[0][0] <= self.now_us:
-            _, _, link, what, connection = heapq.heappop(self._events)
+            _, _, link, what, given = heapq.heappop(self._events)
             if link is None:
-                what()
-            elif link.connection == connection:
-                self._deliver(link, what)
+                what(*given)
+            else:
+                self._deliver(link, what, given)
         else:
             process = self._alarms.take()
             if process is not None:
@@ -300,9 +341,15 @@ class World:
                 process.ring()
         return True
 
-    def _deliver(self, link: Link, frame: bytes) -> None:
+    def _deliver(self, link: Link, frame: bytes, connection: int) -> None:
+        """A frame has arrived, unless its connection broke, was cut, or nobody is there to read it."""
+        if link.connection != connection:
+            return
+        if link.cut or not link.reader.runs:
+            link.queued -= 1
+            return
         self.trace.note(b"d", self.now_us, link.sender.number, link.reader.number)
-        link.reader.run((frame,))
+        link.reader.receive(link, connection, frame)
 
     def run_until(self, until_us: int) -> None:
         """Let everything happen that is due until then, and leave the clock there."""

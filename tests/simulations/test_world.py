@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
+from protocol.errors import UsageError
 from protocol.states import State
-from simulations.testimony import NO_RULES
+from simulations.work import done_at_once, hang
 from simulations.world import World
-
-
-def small_market(seed: int = 1, **settings: object) -> World:
-    """A desk, two bidders of different price, and a governor."""
-    world = World(seed, governors=["judge"], **settings)  # type: ignore[arg-type]
-    world.join("judge", policy=NO_RULES)
-    world.join("dear", skills={"shout": 9})
-    world.join("cheap", skills={"shout": 5})
-    world.join("desk")
-    world.run_for(1_000)
-    return world
+from tests.simulations.worlds import eventful, small_market
 
 
 def test_a_task_is_awarded_to_the_cheapest_and_ratified() -> None:
@@ -30,3 +23,74 @@ def test_a_task_is_awarded_to_the_cheapest_and_ratified() -> None:
     assert reading.state is State.FINAL
     assert reading.award is not None
     assert reading.award.body.winner == world.processes["cheap"].peer
+
+
+def test_everybody_holds_the_same_end() -> None:
+    """Whoever is a party or governs reads the same state out of what it holds."""
+    world = small_market()
+    contract = world.processes["desk"].announce(world.task())
+    assert contract is not None
+    world.run_for(10_000)
+    readings = [world.processes[name].reading(contract) for name in ("desk", "cheap", "judge")]
+    assert [reading.state for reading in readings if reading is not None] == [State.FINAL] * 3
+
+
+def test_idle_peers_cost_nothing() -> None:
+    """With no task, nothing is left to happen once all have met."""
+    world = small_market()
+    world.run_for(60_000)
+    events = world.trace.events
+    world.run_for(3_600_000)
+    assert world.trace.events == events
+    assert world.next_us() is None
+
+
+def test_work_that_hangs_is_stopped_when_its_lease_is_not_renewed() -> None:
+    """A manager that crashed renews nothing: the lease runs out, and the worker is stopped."""
+    world = World(1)
+    hazel = world.join("hazel", skills={"shout": 5}, work=hang)
+    desk = world.join("desk")
+    world.run_for(100)
+    desk.announce(world.task())
+    world.run_for(1_000)
+    assert len(hazel.workers.runs) == 1
+    world.crash(desk)
+    world.run_for(10_000)
+    assert not hazel.workers.runs
+
+
+def test_what_ends_at_once_is_answered_in_the_same_turn() -> None:
+    """Quick pure work: acceptance and result leave in one frame."""
+    world = World(1)
+    hazel = world.join("hazel", skills={"shout": 5}, work=done_at_once)
+    desk = world.join("desk")
+    world.run_for(100)
+    desk.announce(world.task())
+    world.run_for(2_000)
+    kinds = [[statement.kind for statement in row.said] for row in hazel.disk.rows if row.said]
+    assert any(len(turn) == 2 for turn in kinds)
+
+
+def test_a_name_is_taken_once() -> None:
+    """Two peers of one name would be one peer."""
+    world = World(1)
+    world.join("hazel")
+    with pytest.raises(UsageError, match="called hazel already"):
+        world.join("hazel")
+
+
+def test_who_runs_is_not_restarted() -> None:
+    """A restart without a crash is a mistake of the script."""
+    world = World(1)
+    with pytest.raises(UsageError, match="Crash it first"):
+        world.restart(world.join("hazel"))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_happens_every_task_ends(seed: int) -> None:
+    """Losses, crashes, cuts, pauses and clogs: when all is healed, every announced task has an end that both read."""
+    world = eventful(seed)
+    desk = world.processes["desk"]
+    for contract in desk.node.holdings.contracts.values():
+        assert contract.reading.end is not None
+    assert not any(process.convictions for process in world.processes.values())

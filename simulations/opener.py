@@ -1,0 +1,58 @@
+"""Frames opened once for all who hear them: the same outcome as `protocol.bundle.open_bundle`, at a fraction of it.
+
+A statement is immutable, and whether a seal holds does not depend on who asks. So the first who hears a frame has it
+opened by the production function, whole, and what came out is kept for the others as long as the frame is young. What
+does depend on the hearer is asked anew each time: what it has seen, and whom it lets in. A frame with anything wrong in
+it is opened by the production function every time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Final
+
+from protocol.bundle import Door, Opened, open_bundle, open_door
+from protocol.keys import Digest, Sealer
+from protocol.statements import AnyStatement
+
+YOUNG: Final = 4_096
+"""Frames of one generation; two are kept."""
+
+
+class SharedOpener:
+    """Opens frames for all processes of one world: `protocol.bundle.Opener`."""
+
+    def __init__(self) -> None:
+        self._young: dict[bytes, Opened] = {}
+        self._old: dict[bytes, Opened] = {}
+
+    def __call__(self, frame: bytes, *, market: bytes, sealer: Sealer, seen: Container[Digest], door: Door) -> Opened:
+        whole = self._young.get(frame)
+        if whole is None:
+            whole = self._keep(frame, market, sealer)
+        statements = whole.statements
+        if whole.rulings or door is not open_door:
+            return open_bundle(frame, market=market, sealer=sealer, seen=seen, door=door)
+        if len(statements) == 1:
+            known = statements[0].id
+            return Opened([], [known], []) if known in seen else whole
+        return _sift(statements, seen)
+
+    def _keep(self, frame: bytes, market: bytes, sealer: Sealer) -> Opened:
+        whole = self._old.get(frame)
+        if whole is None:
+            whole = open_bundle(frame, market=market, sealer=sealer, seen=frozenset(), door=open_door)
+        if len(self._young) >= YOUNG:
+            self._old, self._young = self._young, {}
+        self._young[frame] = whole
+        return whole
+
+
+def _sift(statements: list[AnyStatement], seen: Container[Digest]) -> Opened:
+    new, repeated = list[AnyStatement](), list[Digest]()
+    for statement in statements:
+        if statement.id in seen:
+            repeated.append(statement.id)
+        else:
+            new.append(statement)
+    return Opened(new, repeated, [])
