@@ -159,11 +159,16 @@ class Holdings:
             permit = self.standing.get(Digest(use.permit))
             if permit is None and use.permit not in contract.held:
                 missing.add(Digest(use.permit))
-        for wanted in missing:
-            contracts = self._wanted.setdefault(wanted, [])
-            if contract not in contracts and len(self._wanted) <= limits.WAITING_MAX:
+        ordered = tuple(sorted(missing))
+        for wanted in ordered:
+            contracts = self._wanted.get(wanted)
+            if contracts is None:
+                if len(self._wanted) >= limits.WAITING_MAX:
+                    self._wanted.pop(next(iter(self._wanted)))  # who still wants it says so with its next question
+                contracts = self._wanted[wanted] = []
+            if contract not in contracts:
                 contracts.append(contract)
-        return tuple(sorted(missing))[: limits.FETCH_IDS_MAX]
+        return ordered[: limits.FETCH_IDS_MAX]
 
     def is_wanted(self, known: Digest) -> bool:
         return known in self._wanted
