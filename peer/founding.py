@@ -28,8 +28,8 @@ FOUNDING_S: Final = 5.0
 """How long somebody else may take to found it: two keys and a file, on a slow disk."""
 
 
-def open_market(home: MarketHome, name: str) -> Statement[Charter]:
-    """The charter of a market on this host; `local` is founded when it is not there yet.
+def open_market(home: MarketHome, name: str, *, governed: bool = True) -> Statement[Charter]:
+    """The charter of a market on this host; `local` is founded when it is not there yet, `governed` or without a seat.
 
     Raises UsageError for an unknown market, BadConfig for a charter that does not hold.
     """
@@ -37,39 +37,40 @@ def open_market(home: MarketHome, name: str) -> Statement[Charter]:
         if name != LOCAL:
             raise UsageError(f"There is no market {name!r} on this host.", do=f"Use {LOCAL!r}, which founds itself.")
         home.make()
-        _found_once(home, name)
+        _found_once(home, name, governed=governed)
     return read_charter(home.charter)
 
 
-def _found_once(home: MarketHome, name: str) -> None:
+def _found_once(home: MarketHome, name: str, *, governed: bool) -> None:
     """Found the market, or wait for whoever is founding it just now."""
     until_s = time.monotonic() + FOUNDING_S
     while not home.charter.exists():
         try:
             with lock(home.path):
                 if not home.charter.exists():
-                    _found(home, name)
+                    _found(home, name, governed=governed)
         except HomeBusy:
             if time.monotonic() > until_s:
                 raise
             time.sleep(0.01)
 
 
-def _found(home: MarketHome, name: str) -> None:
+def _found(home: MarketHome, name: str, *, governed: bool) -> None:
     """Make the keys and the charter; that comes last and at once, so that a market exists whole or not at all."""
     authority = Ed25519Sealer(keystore.load_or_create(home.authority))
     governor = home.governor.make()
     governor_key = Ed25519Sealer(keystore.load_or_create(governor.key))
-    feed = os.urandom(8)
+    seat = Seat(governor=governor_key.peer, feed=os.urandom(8))
+    quorum = 1 if governed else 0
     body = Charter(
         name=name,
         version=1,
         admission=Admission.OPEN,
         admitters=(governor_key.peer,),
-        governors=(Seat(governor=governor_key.peer, feed=feed),),
+        governors=(seat,) if governed else (),
         liars_max=0,
-        permits_needed=1,
-        vetoes_needed=1,
+        permits_needed=quorum,
+        vetoes_needed=quorum,
         oversight=(),
         revocations=(),
         budget_max=MONEY_MAX,

@@ -10,12 +10,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from peer.bench.bidder import PRICE, SKILL
 from peer.bench.usage import Usage, usage_of
+from peer.founding import LOCAL, open_market
+from peer.home import market_home
 from peer.market import Market
 from protocol.states import State
 
@@ -72,8 +75,9 @@ def percentile(sorted_values: list[float], share: float) -> float:
 
 
 def run(*, in_flight: int, governed: bool, auctions: int, bidders: int = BIDDERS) -> Figures:
-    """Run the contest over Vendue, in a market made for it."""
+    """Run the contest over Vendue, in a market made for it, whose charter has a governor or has none."""
     with tempfile.TemporaryDirectory(prefix="vendue-bench-") as home:
+        open_market(market_home(LOCAL, Path(home)), LOCAL, governed=governed)
         return asyncio.run(_run(home, in_flight, governed, auctions, bidders))
 
 
