@@ -16,6 +16,7 @@ from protocol.charter import gate_of
 from protocol.feed import Feed
 from protocol.holdings import Holdings
 from protocol.keys import Digest
+from protocol.recent import Recent
 from protocol.statements import Announcement, AnyStatement, Bid, EffectClass, Refusal, Statement
 from protocol.topics import peer_topic
 
@@ -44,8 +45,8 @@ class Bidder:
         self._feed = feed
         self._holdings = holdings
         self._has_place = has_place
-        self._bids: dict[Digest, _OpenBid] = {}
-        self._lost: dict[Digest, AnyStatement] = {}
+        self._bids = Recent[Digest, _OpenBid](limits.REMEMBERED_ANSWERS)
+        self._lost = Recent[Digest, AnyStatement](limits.REMEMBERED_ANSWERS)
         self._busy: dict[Digest, tuple[Statement[Announcement], int]] = {}
         self._timers: list[tuple[int, Digest]] = []
 
@@ -93,9 +94,7 @@ class Bidder:
         return [Say(peer_topic(announcement.author), said, task.effect is not EffectClass.PURE)]
 
     def _open(self, contract_id: Digest, bid: _OpenBid, now_ms: int) -> None:
-        if len(self._bids) >= limits.REMEMBERED_ANSWERS:
-            self._bids.pop(next(iter(self._bids)))
-        self._bids[contract_id] = bid
+        self._bids.keep(contract_id, bid)
         if isinstance(bid.answer.body, Bid):
             self._set_timer(now_ms + bid.announcement.body.bid_window_ms + ASK_AFTER_MS, contract_id)
 
@@ -104,9 +103,7 @@ class Bidder:
         self._busy.pop(contract_id, None)
         bid = self._bids.pop(contract_id, None)
         if bid is not None and isinstance(bid.answer.body, Bid):
-            if len(self._lost) >= limits.REMEMBERED_ANSWERS:
-                self._lost.pop(next(iter(self._lost)))
-            self._lost[contract_id] = bid.answer
+            self._lost.keep(contract_id, bid.answer)
 
     def bid_about(self, contract_id: Digest) -> AnyStatement | None:
         """Our bid or refusal on a task, if it is still remembered."""
@@ -168,6 +165,4 @@ class Bidder:
     def remember_bid(self, bid: AnyStatement) -> None:
         """Take back in, at replay, a bid that we have said."""
         if bid.about is not None and isinstance(bid.body, Bid):
-            if len(self._lost) >= limits.REMEMBERED_ANSWERS:
-                self._lost.pop(next(iter(self._lost)))
-            self._lost[Digest(bid.about)] = bid
+            self._lost.keep(Digest(bid.about), bid)

@@ -19,6 +19,7 @@ from protocol.gaps import Gaps
 from protocol.holdings import Holdings
 from protocol.keys import Digest, PeerId
 from protocol.policy import Case, Decision, Policy, Ruled, Stage, decide
+from protocol.recent import Recent
 from protocol.recompute import fault_of_award
 from protocol.statements import (
     Announcement,
@@ -58,7 +59,7 @@ class Governor:
         """Contracts with an award that cannot be recomputed yet."""
         self._spent: dict[tuple[bytes, bytes, int], Digest] = {}
         """Uses of standing permits; no more than the permits themselves allow."""
-        self._rates: dict[tuple[bytes, str], deque[int]] = {}
+        self._rates = Recent[tuple[bytes, str], deque[int]](limits.FEEDS_MAX)
         holdings.on_forgotten.append(self._forget)
 
     def _forget(self, contract: Contract) -> None:
@@ -117,9 +118,10 @@ class Governor:
         """Announcements of this manager for this skill in the last minute, this one included."""
         if not any(rule.rate_above is not None for rule in self.policy.rules):
             return 0
-        if len(self._rates) >= limits.FEEDS_MAX:
-            self._rates.pop(next(iter(self._rates)))
-        times = self._rates.setdefault((manager, skill), deque(maxlen=limits.FEED_WINDOW))
+        times = self._rates.get((manager, skill))
+        if times is None:
+            times = deque[int](maxlen=limits.FEED_WINDOW)
+            self._rates.keep((manager, skill), times)
         times.append(now_ms)
         while times[0] <= now_ms - 60_000:
             times.popleft()

@@ -6,13 +6,14 @@ says nothing.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 
 from protocol import limits
 from protocol.contract import Contract
 from protocol.keys import Digest
 from protocol.notices import Charter
+from protocol.recent import Recent
 from protocol.statements import Announcement, AnyStatement, Award, Permit, StandingUse, Statement
 from protocol.waiting import WaitingRoom
 
@@ -46,17 +47,17 @@ class Forks:
     def __init__(self) -> None:
         self.bytes = 0
         """How much is remembered of feeds."""
-        self._feeds: dict[tuple[bytes, bytes], dict[int, AnyStatement]] = {}
-        self._uses: dict[tuple[bytes, bytes, bytes, int], AnyStatement] = {}
+        self._feeds: OrderedDict[tuple[bytes, bytes], OrderedDict[int, AnyStatement]] = OrderedDict()
+        self._uses = Recent[tuple[bytes, bytes, bytes, int], AnyStatement](limits.SEEN_MAX)
 
     def look(self, statement: AnyStatement) -> AnyStatement | None:
         """Remember a statement; the other one, if the two are a fork by seq."""
         feed = self._feeds.get((statement.author, statement.feed))
         if feed is None:
             if len(self._feeds) >= limits.FEEDS_MAX:
-                oldest = self._feeds.pop(next(iter(self._feeds)))
+                _, oldest = self._feeds.popitem(last=False)
                 self.bytes -= sum(len(forgotten.payload) for forgotten in oldest.values())
-            feed = self._feeds[(statement.author, statement.feed)] = {}
+            feed = self._feeds[(statement.author, statement.feed)] = OrderedDict()
         other = feed.setdefault(statement.seq, statement)
         if other is not statement:
             return other if other.id != statement.id else None
@@ -67,13 +68,12 @@ class Forks:
             self._make_room()
         return None
 
-    def _forget_first(self, feed: dict[int, AnyStatement]) -> None:
-        self.bytes -= len(feed.pop(next(iter(feed))).payload)
+    def _forget_first(self, feed: OrderedDict[int, AnyStatement]) -> None:
+        self.bytes -= len(feed.popitem(last=False)[1].payload)
 
     def _make_room(self) -> None:
         """Have the feeds forget their first statements in turn, so that no feed's flood empties another's memory."""
-        turn = next(iter(self._feeds))
-        feed = self._feeds.pop(turn)
+        turn, feed = self._feeds.popitem(last=False)
         self._forget_first(feed)
         if feed:
             self._feeds[turn] = feed
@@ -84,9 +84,11 @@ class Forks:
         A manager that lost its journal does not know what it spent, so uses count per feed: twice in two feeds is a
         reason for a veto, not a fork.
         """
-        if len(self._uses) >= limits.SEEN_MAX:
-            self._uses.pop(next(iter(self._uses)))
-        other = self._uses.setdefault((award.author, award.feed, use.permit, use.number), award)
+        spent = (award.author, award.feed, use.permit, use.number)
+        other = self._uses.get(spent)
+        if other is None:
+            self._uses.keep(spent, award)
+            return None
         return other if other.id != award.id else None
 
 
