@@ -116,6 +116,10 @@ class Contractor:
             actions = self._confirm(job, reading, now_ms)
         elif not job.answered:
             actions = self._follow_lease(job, reading, now_ms)
+        elif reading.state is State.SETTLED and not job.settled:
+            job.settled = True  # its manager has answered: from now on it waits for votes alone
+            job.pause_ms = limits.FIRST_VOTES_MS
+            job.repeat_at = now_ms + job.pause_ms
         actions += self._keep_time(job, now_ms)
         if job.answered and (reading.state is State.SETTLED or now_ms >= job.forget_at):
             self._holdings.end(job.contract)  # it waits for votes, or for a manager that is gone: bounded either way

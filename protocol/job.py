@@ -42,7 +42,7 @@ class Job:
 
     __slots__ = (
         "award", "contract", "due_ms", "first_said", "forget_at", "last", "lease_until", "offered_at", "pause_ms",
-        "progress_at", "repeat_at", "started",
+        "progress_at", "repeat_at", "settled", "started",
     )  # fmt: skip
 
     def __init__(self, contract: Contract, award: Statement[Award], now_ms: int) -> None:
@@ -53,6 +53,7 @@ class Job:
         self.first_said: dict[Digest, int] = {}
         self.last: AnyStatement | None = None
         self.started = False
+        self.settled = False
         self.lease_until: int | None = None
         self.progress_at: int | None = None
         self.repeat_at: int | None = now_ms + UNCONFIRMED_MS

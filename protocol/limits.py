@@ -56,6 +56,7 @@ BACKLOG_MAX: Final = 100_000  # statements a governor may be behind with; more a
 
 # When a node speaks again.
 REPEAT_FIRST_MS: Final = 250  # the first repeat: well above a round trip of a loaded machine
+FIRST_VOTES_MS: Final = 1_000  # ... of who waits for votes alone: governors gather theirs, and may be behind
 REPEAT_FACTOR: Final = 2  # pauses grow by this
 REPEAT_LAST_MS: Final = 30_000  # the longest pause; after that only when the other is seen again, or so often
 ANSWER_AGAIN_MS: Final = 100  # the same question of one asker is answered at most this often

@@ -41,8 +41,6 @@ PERMIT_WINDOW_MS: Final = 10_000
 """How long governors may take over an award before the task is denied."""
 CHECK_WINDOW_MS: Final = 30_000
 """How long our own user may look at a result: silence is neither yes nor no, so then it is no."""
-FIRST_VOTES_MS: Final = 1_000
-"""When a settlement without votes is said again for the first time."""
 
 
 def grace_ms(lease_ms: int) -> int:
@@ -109,7 +107,7 @@ class Tender:
             case Phase.NONE if reading.state is State.OPEN and reading.epoch:
                 self.bid_until = now_ms
             case Phase.NONE if reading.state is State.SETTLED and self.contract.charter.governors:
-                self.pause_ms = FIRST_VOTES_MS
+                self.pause_ms = limits.FIRST_VOTES_MS
                 self.repeat_at = now_ms + self.pause_ms
 
     def hears(self, answer: AnyStatement) -> bool:

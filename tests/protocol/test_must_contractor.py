@@ -178,7 +178,7 @@ def test_a_result_is_repeated_until_it_is_final() -> None:
     market.deafen("g", "a", "m")
     task = market.announce("m", bid_window_ms=50)
     market.until(Settlement)
-    market.run(5_000)
+    market.run(8_000)
     worker = market.peers["a"]
     assert worker.contract(task).state is State.SETTLED
     assert len(market.of(Result)) > 3
