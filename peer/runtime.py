@@ -40,6 +40,10 @@ FRAMES_PER_TURN: Final = 256
 """A turn takes no more than this, so that timers and callers get their say under load."""
 GOVERNOR_PAUSE_S: Final = 0.01
 """What a governor lets pass between turns under load: it is in nobody's way, and larger turns cost it less."""
+ROUNDS_TO_ANSWER: Final = 2
+"""Rounds of the loop that work which ends at once takes, from its start until it is heard of."""
+ROUNDS_TO_SPEAK: Final = 4
+"""... and that a caller takes from hearing how its task ended to announcing the next one."""
 STRANGERS_MAX: Final = 1_024
 _NO_TOPIC: Final = bytes(TOPIC_LENGTH)
 
@@ -114,10 +118,11 @@ class Runtime:
             self._timer.cancel()
         await self.discovery.close()
         await self._workers.close()
+        with suppress(Exception):
+            self.turn.close(clock_ms())
         self._fetch.close()
         self.transport.close()
         with suppress(Exception):
-            self.turn.close()
             self._journal.close()
 
     def post(self, event: Event) -> None:
@@ -160,7 +165,7 @@ class Runtime:
             self._turn_due = False
             self._arm()
         elif self._step(frames):
-            self._loop.call_soon(self._loop.call_soon, self._finish_turn)
+            self._after_rounds(ROUNDS_TO_ANSWER, self._finish_turn)
         else:
             self._finish_turn()
 
@@ -177,22 +182,43 @@ class Runtime:
         return bool(early)
 
     def _finish_turn(self) -> None:
-        """Record, publish, and do the rest. A turn that fails here has promised nothing; the peer stops."""
+        """Record, and tell our user; whoever has heard of an end may speak before all of it leaves together."""
+        ended = self._record()
+        if ended:
+            self._after_rounds(ROUNDS_TO_SPEAK, self._publish)
+        else:
+            self._publish()
+
+    def _record(self) -> bool:
+        """Record what was said; tell whether a task of ours has ended. A turn that fails here has promised nothing."""
         if self._events and not self._closing:
             self._step([])
+        if self._closing or self.stopped.done():
+            return False
+        try:
+            left = self.turn.record(clock_ms())
+        except Exception as error:
+            self._fail(error)
+            return False
+        self._carry_out(left)
+        return any(type(action) is Report and action.reading.end is not None for action in left)
+
+    def _publish(self) -> None:
+        """Let what was recorded leave, and be ready for the next turn."""
+        if self._events:
+            self._record()
         self._turn_due = False
         if self._closing or self.stopped.done():
             return
-        try:
-            left = self.turn.finish(clock_ms())
-        except Exception as error:
-            self._fail(error)
-            return
-        self._carry_out(left)
+        self.turn.publish(clock_ms())
         self._arm()
         self._last_turn_s = self._loop.time()
         if self._events:
             self._wake()
+
+    def _after_rounds(self, rounds: int, call: Callable[[], None]) -> None:
+        """Call after so many rounds of the loop."""
+        self._loop.call_soon(call if rounds == 1 else lambda: self._after_rounds(rounds - 1, call))
 
     def _fail(self, error: Exception) -> None:
         self.log.error("the peer stops", why=repr(error)[:200])

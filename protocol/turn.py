@@ -78,7 +78,7 @@ class Turn:
         return [*self.take(frames, events, now_ms), *self.finish(now_ms)]
 
     def take(self, frames: Iterable[bytes], events: Iterable[Event], now_ms: int) -> list[Execute]:
-        """The first half: step. Nothing leaves and nothing is recorded yet; it may be called again before `finish`.
+        """The first step. Nothing leaves and nothing is recorded yet; it may be called again before `record`.
 
         Returns the work that may begin before its acceptance is recorded: that on pure tasks, which nobody notices.
         What ends at once can so be answered in the same turn.
@@ -106,7 +106,16 @@ class Turn:
         return early
 
     def finish(self, now_ms: int) -> list[Action]:
-        """The second half: record, then publish. Returns what is left for the shell, in order."""
+        """Record, then publish. Returns what is left for the shell, in order."""
+        left = self.record(now_ms)
+        self.publish(now_ms)
+        return left
+
+    def record(self, now_ms: int) -> list[Action]:
+        """The second step: record. Returns what is left for the shell, in order; nothing has left yet.
+
+        The shell may `take` what its users say to that, and record once more, before it lets all of it leave together.
+        """
         said: dict[int, AnyStatement] = {}
         left: list[Action] = []
         durable = False
@@ -126,11 +135,19 @@ class Turn:
         self._actions.clear()
         if said or self._must_record(now_ms):
             received, self._received, self._received_due_ms = self._received, [], None
-            self._journal.record(received, [said[seq] for seq in sorted(said)], durable=durable)
+            try:
+                self._journal.record(received, [said[seq] for seq in sorted(said)], durable=durable)
+            except BaseException:
+                self._outbox = Outbox(self.sealer)  # what is not recorded never leaves
+                raise
             self._recorded_seq = max(self._recorded_seq, *said) if said else self._recorded_seq
+        return left
+
+    def publish(self, now_ms: int) -> None:
+        """The last step: what was recorded leaves."""
+        assert not self._actions, "nothing leaves that was not recorded"
         for frame in self._outbox.empty(now_ms):
             self._wire.publish(frame)
-        return left
 
     def _must_record(self, now_ms: int) -> bool:
         """What was only heard promises nothing: it may wait a little for a turn that says something.
@@ -143,8 +160,11 @@ class Turn:
             self._received_due_ms = now_ms + limits.LAZY_MS
         return now_ms >= self._received_due_ms or len(self._received) >= limits.UNRECORDED_MAX
 
-    def close(self) -> None:
-        """The last turn is over: record what was heard and not recorded yet."""
+    def close(self, now_ms: int) -> None:
+        """The last turn is over: record what was heard and not recorded yet, and let leave what waits for company."""
+        self._actions.clear()
+        for frame in self._outbox.empty(now_ms + limits.LAZY_MS):
+            self._wire.publish(frame)
         if self._received:
             received, self._received = self._received, []
             self._journal.record(received, [], durable=False)
