@@ -50,6 +50,10 @@ class Gaps:
         self.feeds: dict[tuple[bytes, bytes], FeedWatch] = {}
         self._open: set[tuple[bytes, bytes]] = set()
 
+    def expect(self, author: bytes, feed: bytes) -> None:
+        """Nothing of this feed was heard yet, and all of it matters: it is asked for whenever its author is there."""
+        self.feeds.setdefault((author, feed), FeedWatch())
+
     def note(self, statement: AnyStatement, now_ms: int) -> None:
         """Every statement heard counts in its feed, whatever it says."""
         key = (statement.author, statement.feed)

@@ -191,3 +191,21 @@ def test_accepted_work_never_exceeds_capacity(data: st.DataObject) -> None:
         market.run(data.draw(st.sampled_from((0, 200))))
     market.run(30_000)
     assert 0 < most <= CAPACITY
+
+
+def test_a_governor_that_was_away_learns_how_the_others_voted() -> None:
+    """It was down from the start and heard nothing of the other seats: what they said meanwhile is asked for."""
+    governors = ("g", "h", "k")
+    market = TestMarket(charter_with(governors))
+    market.join("m")
+    market.join("b0", shout=10)
+    for name in governors:
+        market.join(name, policy=NO_RULES)
+    market.peers["k"].crash()
+    market.run(100)
+    contract = market.announce("m")
+    market.run(1_000)
+    assert market.peers["g"].contract(contract).state is State.FINAL
+    market.restart("k")
+    market.run(60_000)
+    assert market.peers["k"].contract(contract).state is State.FINAL
