@@ -20,7 +20,7 @@ from protocol.holdings import Holdings
 from protocol.keys import Digest, PeerId
 from protocol.policy import Case, Decision, Policy, Ruled, Stage, decide
 from protocol.recent import Recent
-from protocol.recompute import fault_of_award
+from protocol.recompute import fault_of_award, may_have_happened
 from protocol.statements import (
     Announcement,
     AnyStatement,
@@ -41,6 +41,9 @@ RECOMPUTE: Final = "recompute"
 """The rule that every governor has: an award must follow from the bids that it lists."""
 STANDING: Final = "standing"
 """Another that every governor has: each use of a standing permit is spent once."""
+
+AGAIN: Final = "again"
+"""And another: an irreversible task that may be done is tried again only on a person's word."""
 
 
 class Governor:
@@ -176,6 +179,10 @@ class Governor:
             return self._veto(contract, about, decision, (), now_ms)
         case = Case(stage, contract.announcement, award.body.winner, award.body.price, 0)
         decision = decide(self.policy, case)
+        if stage is Stage.AWARD and decision.ruled is Ruled.PERMIT and may_have_happened(contract, reading):
+            decision = Decision(
+                Ruled.REFER, AGAIN, "an earlier contractor had its go, and may have done it", decision.scope
+            )
         match decision.ruled:
             case Ruled.VETO:
                 return self._veto(contract, about, decision, (), now_ms)

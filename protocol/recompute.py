@@ -1,4 +1,4 @@
-"""The winner and the price of an award, computed again from the bids that it lists. It votes on nothing."""
+"""An award looked at again: its winner and price, and whether its effect may be there already. It votes on nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import cast
 from protocol.auction import decide
 from protocol.contract import Contract
 from protocol.keys import Digest
-from protocol.statements import Award, Bid, Statement
+from protocol.statements import Award, Bid, Decline, EffectClass, Failure, Recall, Renewal, Statement
 from protocol.states import Reading
 
 
@@ -30,3 +30,23 @@ def fault_of_award(contract: Contract, reading: Reading, award: Statement[Award]
     if outcome.price != award.body.price:
         return f"the price should be {outcome.price}"
     return None
+
+
+def may_have_happened(contract: Contract, reading: Reading) -> bool:
+    """Tell whether an irreversible effect may be there: an earlier epoch had its go and ended without its contractor's
+    own word (SPEC section 7).
+    """
+    if contract.announcement.body.effect is not EffectClass.IRREVERSIBLE:
+        return False
+    go = False
+    for step in reading.steps:
+        match step.body:
+            case Award():
+                go = False
+            case Renewal():
+                go = True
+            case Recall(answer=answer) if go:
+                own_end = contract.held.get(Digest(answer)) if answer is not None else None
+                if own_end is None or not isinstance(own_end.body, Failure | Decline):
+                    return True
+    return False

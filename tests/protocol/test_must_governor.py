@@ -11,14 +11,15 @@ from protocol.statements import (
     Bid,
     EffectClass,
     Permit,
+    RecallReason,
     Settlement,
     Veto,
     VetoScope,
 )
-from tests.authors import Author, award_of, permit, veto
+from tests.authors import Author, award_of, permit, recall, veto
 from tests.market import charter_with, task_for
 from tests.protocol.overheard import PERMISSIVE, Overheard, policy
-from tests.walks import RESULT
+from tests.walks import ACCEPT, FAILURE, RENEWAL, RESULT
 
 
 class Bench:
@@ -147,3 +148,24 @@ def test_what_is_referred_gets_no_vote_until_a_person_has_decided(ballot: Permit
     bench.vote(award, ballot)
     assert bench.votes == [(type(ballot), award.id)]
     assert not bench.governor.node.governor.referred
+
+
+@pytest.mark.spec("M-7.18")
+@pytest.mark.parametrize("own_end", [True, False])
+def test_what_may_be_done_is_tried_again_only_on_a_persons_word(own_end: bool) -> None:
+    """An irreversible epoch is recalled after its go: unless its contractor has said that it failed, a person looks."""
+    bench = Bench()
+    bids = [bench.bid(bench.ada, 10), bench.bid(bench.bo, 20)]
+    first = bench.award(*bids)
+    accepted = bench.say(bench.ada, ACCEPT, first)
+    go = bench.say(bench.manager, RENEWAL, accepted, prev=first)
+    failure = bench.say(bench.ada, FAILURE, first, prev=accepted) if own_end else None
+    reason = RecallReason.FAILED if own_end else RecallReason.EXPIRED
+    over = bench.say(bench.manager, recall(reason, failure), first, prev=go)
+    second = bench.say(bench.manager, award_of(bids[1], *bids, epoch=2), bench.announcement, prev=over)
+    assert ((Permit, second.id) in bench.votes) is own_end
+    assert bench.governor.node.governor is not None
+    assert (second.id in bench.governor.node.governor.referred) is not own_end
+    if not own_end:
+        bench.vote(second, permit())
+        assert (Permit, second.id) in bench.votes
