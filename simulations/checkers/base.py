@@ -4,7 +4,8 @@ The order of the hooks in one turn of a peer is the order in which things happen
 
     heard → said (recorded, nothing left yet) → published → began, ended, convicted → turned
 
-A turn that fails to record ends without `turned`: its peer has crashed, and what it had only heard is forgotten.
+Work on pure tasks may begin, and end, before its acceptance is recorded. A turn that fails to record ends without
+`turned`: its peer has crashed, and what it had only heard is forgotten.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from simulations.testimony import Testimony
 V = TypeVar("V")
 PRUNE_AT: Final = 4_096
 """Contracts remembered of one life before those that it no longer holds are forgotten here too."""
+UNTIMED: Final = 0
+"""The `now_us` of journals: nothing is known of when it was, so the promises about time are not asked."""
 
 
 class Broken(AssertionError):
@@ -85,13 +88,13 @@ def hooks(checkers: Iterable[Checker], name: str) -> list[Callable[..., Any]]:
 
 
 class Roster:
-    """Who is who, as far as a checker may ask: which keys belong to honest peers. Whoever joins is noted."""
+    """Who is who, as far as a checker may ask: which keys belong to honest peers."""
 
     def __init__(self) -> None:
         self._of: dict[bytes, list[Testimony]] = {}
 
     def join(self, who: Testimony) -> None:
-        """A process is there: once for each, whatever becomes of it."""
+        """A process is there, whatever becomes of it."""
         known = self._of.setdefault(who.peer, [])
         if who not in known:
             known.append(who)
@@ -100,6 +103,10 @@ class Roster:
         """Tell whether a key belongs to one honest process; False for a stranger's, and for one that two share."""
         known = self._of.get(peer, ())
         return len(known) == 1 and known[0].honest
+
+    def is_liar(self, peer: bytes) -> bool:
+        """Tell whether a key belongs to somebody here who may lie. A key that nobody here has says nothing."""
+        return peer in self._of and not self.is_honest(peer)
 
     def of(self, peer: bytes) -> Testimony | None:
         """The one process that has a key, if there is one."""
@@ -112,18 +119,21 @@ class Roster:
 
 
 class Lives(Generic[V]):
-    """What a checker remembers of each process, by contract, for the life of its node: a restart may have lost it."""
+    """What a checker remembers of each process for the life of its node, for a restart may have lost it: by contract,
+    or else by keys that are no ids of contracts and that it bounds itself (`by_contract=False`).
+    """
 
-    def __init__(self) -> None:
-        self._of: dict[str, tuple[Node, dict[bytes, V]]] = {}
+    def __init__(self, *, by_contract: bool = True) -> None:
+        self._of: dict[str, tuple[Node, dict[Any, V]]] = {}
+        self._by_contract = by_contract
 
-    def of(self, who: Testimony) -> dict[bytes, V]:
+    def of(self, who: Testimony) -> dict[Any, V]:
         """The memory of this life."""
         life = self._of.get(who.name)
         if life is None or life[0] is not who.node:
             life = self._of[who.name] = (who.node, {})
         memory = life[1]
-        if len(memory) > PRUNE_AT:
+        if self._by_contract and len(memory) > PRUNE_AT:
             held = who.node.holdings.contracts
             if len(memory) > 2 * len(held):
                 for gone in [known for known in memory if known not in held]:

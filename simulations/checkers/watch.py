@@ -19,7 +19,7 @@ from simulations.testimony import Recorded, touched_by
 class Watch:
     """Checkers, and for each moment the hooks that care for it, so that a moment nobody watches costs nothing."""
 
-    def __init__(self, promises: Iterable[type[Checker]]) -> None:
+    def __init__(self, promises: Iterable[Callable[[Roster], Checker]]) -> None:
         self.roster = Roster()
         self.checkers = [promise(self.roster) for promise in promises]
         self.heard = self._hooks("heard")
