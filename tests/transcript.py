@@ -9,50 +9,37 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
-import msgpack
-
-from protocol.actions import Convict, Execute, Impossible, NoVote, Report, Stop
-from protocol.bundle import BUNDLE_TAG
-from protocol.codec import decode
 from protocol.events import Advanced, Vote, Withdraw
 from protocol.keys import Digest
 from protocol.notices import Card, Oversight
 from protocol.policy import Policy, Rule, Ruled, Stage
 from protocol.statements import (
-    Acceptance,
-    Announcement,
-    AnyStatement,
-    Award,
     AwardRule,
-    Bid,
     Cancel,
     CancelReason,
     EffectClass,
     Failure,
     FailureClass,
     Permit,
-    Recall,
-    Refusal,
     Result,
     Settlement,
     Standing,
     Veto,
     VetoScope,
 )
-from protocol.topics import TOPIC_LENGTH, peer_topic
+from protocol.topics import peer_topic
+from simulations.story import Story
 from tests.market import TestMarket, TestPeer, charter_with
 
 
-class Story:
+class Played:
     """One market, played command by command."""
 
     def __init__(self) -> None:
         self.market = TestMarket()
-        self.lines: list[str] = []
-        self.names: dict[bytes, str] = {}
-        self._said: set[bytes] = set()
-        self._begun_ms = self.market.now_ms
+        self.told = Story(self.market.now_ms)
         self._watch()
 
     def _watch(self) -> None:
@@ -61,88 +48,23 @@ class Story:
 
     def play(self, command: str) -> list[str]:
         """Carry out one command; the lines of what happened."""
-        self.lines = []
         verb, *words = shlex.split(command)
         plain = [word for word in words if "=" not in word]
         options = dict(word.split("=", 1) for word in words if "=" in word)
         act: Callable[..., None] = getattr(self, f"do_{verb}")
         act(*plain, **options)
-        return self.lines
+        return self.told.tell()
 
     # What is seen
 
-    def _note(self, line: str) -> None:
-        self.lines.append(f"{self.market.now_ms - self._begun_ms:>6}  {line}")
-
     def _published(self, sender: TestPeer, frame: bytes) -> None:
-        topic, unpacked = frame[:TOPIC_LENGTH], msgpack.unpackb(frame[TOPIC_LENGTH:])
-        to = next((name for name, each in self.market.peers.items() if peer_topic(each.sealer.peer) == topic), None)
-        target = f"to {to}" if to else "to all"
-        if unpacked[0] == BUNDLE_TAG:
-            for payload in unpacked[4]:
-                statement = decode(payload)
-                if isinstance(statement.body, Card):
-                    continue
-                again = "again " if statement.id in self._said else ""
-                self._said.add(statement.id)
-                self._note(f"{sender.name} says {again}{target}: {self.words(statement)}")
-        else:
-            for piece in unpacked[1]:
-                self._note(f"{sender.name} shows {target}: {self.words(decode(msgpack.unpackb(piece)[4]))}")
+        self.told.note(self.market.now_ms, sender.name, frame)
 
     def _acted(self, actor: TestPeer, action: object) -> None:
-        name = actor.name
-        match action:
-            case Report(contract=contract, reading=reading):
-                phase = "" if reading.phase == "none" else f", {reading.phase}"
-                why = f" ({reading.fault})" if reading.fault else ""
-                self._note(f"{name} reports {self.name_of(contract)}: {reading.state}{phase}{why}")
-            case Execute(award=award):
-                self._note(f"{name} starts work on {self.name_of(award.about)}/{award.body.epoch}")
-            case Stop(award=award_id):
-                self._note(f"{name} stops work on {self.name_of(award_id)}")
-            case Convict(first=first, reason=reason):
-                self._note(f"{name} convicts {self.name_of(first.author)}: {reason}")
-            case Impossible(fault=fault):
-                self._note(f"{name} cannot announce: {fault}")
-            case NoVote(fault=fault):
-                self._note(f"{name} cannot vote: {fault}")
+        self.told.note(self.market.now_ms, actor.name, action)  # type: ignore[arg-type]
 
-    def name_of(self, known: bytes | None) -> str:
-        """The name that a key, a contract or a statement has in this story."""
-        for name, each in self.market.peers.items():
-            if each.sealer.peer == known:
-                return name
-        return self.names.get(known or b"", "?")
-
-    def words(self, statement: AnyStatement) -> str:
-        """A statement in a few words; it gets a name, so that others can be about it."""
-        body, about = statement.body, self.name_of(statement.about)
-        kind = type(body).__name__
-        match body:
-            case Award(epoch=epoch, winner=winner, price=price, standing=use):
-                self.names[statement.id] = f"{about}/{epoch}"
-                note = f" to {self.name_of(winner)} at {price}" + (f", use {use.number} of its permit" if use else "")
-                return f"Award {about}/{epoch}{note}, of {len(body.considered)} bids"
-            case Bid(price=price):
-                note = f" {price}"
-            case Refusal(reason=reason):
-                note = f" ({reason})"
-            case Recall(reason=reason) | Cancel(reason=reason):
-                note = f" ({reason})"
-            case Failure(failure_class=failure_class, reason=reason):
-                note = f" ({failure_class}: {reason})"
-            case Veto(scope=scope):
-                note = f" of the {scope}"
-            case Acceptance(permits=permits) if permits:
-                note = f" citing {len(permits)} permit"
-            case _:
-                note = ""
-        if isinstance(body, Announcement) or statement.about is None:
-            about = self.names.setdefault(statement.id, f"t{len(self.names) + 1}")
-        else:
-            self.names.setdefault(statement.id, f"{about} {kind}")
-        return f"{kind} {about}{note}"
+    def _read(self, name: str, words: str) -> None:
+        self.told.note(self.market.now_ms, name, words)
 
     # Commands
 
@@ -153,17 +75,20 @@ class Story:
         self._watch()
         for name in names:
             rule = Rule(id="people", decision=Ruled.REFER, stages=(Stage(refer),)) if refer else None
-            self.market.join(name, policy=Policy(version=Digest(bytes(32)), rules=(rule,) if rule else ()))
+            self._join(name, policy=Policy(version=Digest(bytes(32)), rules=(rule,) if rule else ()))
 
     def do_join(self, name: str, capacity: str = "8", **prices: str) -> None:
-        self.market.join(name, capacity=int(capacity), **{skill: int(price) for skill, price in prices.items()})
+        self._join(name, capacity=int(capacity), **{skill: int(price) for skill, price in prices.items()})
         self._settle()
+
+    def _join(self, name: str, **offer: Any) -> None:
+        self.told.meet(name, self.market.join(name, **offer).sealer.peer)
 
     def _settle(self) -> None:
         """Let the cards travel before the story begins."""
         self.market.run(10)
-        if not self.names:
-            self._begun_ms = self.market.now_ms
+        if not self.told.names:
+            self.told.begun_ms = self.market.now_ms
 
     def do_announce(self, name: str, task: str, **changes: str) -> None:
         read: dict[str, Callable[[str], object]] = {
@@ -175,21 +100,11 @@ class Story:
         self._announce(name, task, fields)
 
     def _announce(self, name: str, task: str, fields: dict[str, object]) -> None:
-        published = self.market.on_published
-
-        def named(sender: TestPeer, frame: bytes) -> None:
-            unpacked = msgpack.unpackb(frame[TOPIC_LENGTH:])
-            self.names.setdefault(decode(unpacked[4][-1]).id, task)
-            published(sender, frame)
-
-        self.market.on_published = named
-        try:
-            self.market.announce(name, **fields)  # type: ignore[arg-type]
-        finally:
-            self.market.on_published = published
+        contract = self.market.announce(name, **fields)  # type: ignore[arg-type]
+        self.told.names.setdefault(contract, task)
 
     def _id_named(self, name: str) -> Digest:
-        return next(Digest(known) for known, given in self.names.items() if given == name)
+        return next(Digest(known) for known, given in self.told.names.items() if given == name)
 
     def do_run(self, for_ms: str) -> None:
         self.market.run(int(for_ms))
@@ -279,23 +194,22 @@ class Story:
             marks += ["orphaned"] if reading.orphaned else []
             marks += ["governance is compromised"] if reading.compromised else []
             marks += [f"because: {reading.fault}"] if reading.fault else []
-            self._note(f"{name} reads {task}: {', '.join(marks)}")
+            self._read(name, f"reads {task}: {', '.join(marks)}")
 
     def do_count(self, task: str) -> None:
         """Count the different statements that were said about a task."""
         kinds: Counter[str] = Counter()
         for each in self.market.peers.values():
             for statement in each.said():
-                if not isinstance(statement.body, Card) and self.name_of(statement.id).startswith(task):
+                if not isinstance(statement.body, Card) and self.told.name_of(statement.id).startswith(task):
                     kinds[type(statement.body).__name__] += 1
-        self._note(
-            f"{kinds.total()} statements: {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))}"
-        )
+        counted = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+        self._read(f"{kinds.total()}", f"statements: {counted}")
 
 
 def replay(text: str) -> str:
     """Play a transcript again; the text with what happened this time."""
-    story, lines = Story(), list[str]()
+    story, lines = Played(), list[str]()
     for line in text.splitlines():
         if line.startswith("> "):
             lines += ["", line, *story.play(line[2:])]
