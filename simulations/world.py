@@ -251,7 +251,7 @@ class World:
     def close(self, process: Process) -> None:
         """A process ends cleanly: what it heard is recorded, and its feed lives on whatever happens to the machine."""
         if process.runs:
-            process.turn.close()
+            process.turn.close(process.clock.ms(self.now_us))
             process.disk.close()
             self.crash(process)
 
