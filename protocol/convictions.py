@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from protocol import limits
 from protocol.actions import KEEP, Action, Convict
 from protocol.contract import Contract
 from protocol.holdings import Forks
-from protocol.statements import AnyStatement, Award
+from protocol.statements import AnyStatement, Award, Bid
 
 
 class Convictions:
@@ -28,9 +30,16 @@ class Convictions:
         return self._convict(other, award, "one use of a standing permit spent twice") if other is not None else []
 
     def by_prev(self, contract: Contract, statement: AnyStatement) -> list[Action]:
-        """Two statements of one feed with one prev in one contract convict too."""
-        for other in contract.said_after(statement.prev) if statement.prev is not None else ():
-            if other.id != statement.id and other.author == statement.author and other.feed == statement.feed:
+        """Two statements of one feed with one prev in one contract convict too: steps, answers, votes or bids."""
+        prev = statement.prev
+        if prev is None:
+            return []
+        answers = contract.answers.get(statement.about or b"", ())
+        bids = contract.bids if isinstance(statement.body, Bid) else ()
+        for other in chain(contract.said_after(prev), answers, contract.votes, bids):
+            if other.prev != prev or other.id == statement.id:
+                continue
+            if other.author == statement.author and other.feed == statement.feed:
                 return self._convict(other, statement, "two statements with one prev")
         return []
 

@@ -6,6 +6,7 @@ import pytest
 from msgspec import structs
 
 from protocol import limits
+from protocol.codec import encode
 from protocol.holdings import Forks
 from protocol.statements import (
     AnyStatement,
@@ -20,7 +21,7 @@ from protocol.statements import (
     StandingUse,
 )
 from protocol.states import State
-from tests.authors import Author, award_of, permit, recall, task
+from tests.authors import Author, award_of, permit, recall, task, veto
 from tests.market import TestPeer, charter_with, task_for
 from tests.protocol.overheard import PERMISSIVE, Overheard
 from tests.protocol.story import WITHDRAWN, Story
@@ -66,6 +67,40 @@ def test_two_steps_with_one_prev_convict_and_void() -> None:
         ear.hear(said)
     assert [{one.first.id, one.second.id} for one in ear.convictions] == [{end.id for end in ends}]
     assert ear.contract(announcement.id).state is State.VOID
+
+
+@pytest.mark.spec("M-6.16")
+@pytest.mark.parametrize("kind", ["answer", "vote", "bid"])
+def test_two_words_with_one_prev_convict_whoever_says_them(kind: str) -> None:
+    """Not only managers fork: a contractor's two results, a governor's two votes, a bidder's two bids."""
+    market, ear = watcher(seats=("watcher", "other", "third"))
+    manager, ada, place = Author("manager"), Author("ada"), {"market": market.charter.id}
+    announcement = announce(market, manager)
+    refusal = ada.say(Refusal(reason=""), about=announcement, **place)
+    bids = [ada.say(Bid(price=price, duration_ms=1), about=announcement, prev=refusal, **place) for price in (10, 11)]
+    award = manager.say(award_of(bids[0]), about=announcement, prev=announcement, **place)
+    results = [
+        ada.say(structs.replace(RESULT, output=output), about=award, prev=bids[0], **place) for output in (b"1", b"2")
+    ]
+    seat = market.join("other", policy=PERMISSIVE)
+    votes = [
+        encode(
+            body,
+            author=seat.node.peer,
+            feed=seat.node.feed.id,
+            seq=seq,
+            prev=announcement.id,
+            made_ms=0,
+            about=award.id,
+            **place,
+        )
+        for seq, body in ((8, permit()), (9, veto()))
+    ]
+    fork = {"answer": results, "vote": votes, "bid": bids}[kind]
+    for said in dict.fromkeys((announcement, refusal, bids[0], award, *fork)):
+        ear.hear(said)
+    assert [{one.first.id, one.second.id} for one in ear.convictions] == [{one.id for one in fork}]
+    assert ear.contract(announcement.id).state is State.AWARDED
 
 
 @pytest.mark.spec("M-6.16")
