@@ -17,8 +17,8 @@ from protocol.topics import TOPIC_LENGTH
 from simulations.checkers.base import Checker, Lives, Roster
 from simulations.testimony import Testimony
 
-REMEMBERED_SEQS: Final = 1_024
-"""A fork further back in a feed than this may be forgotten (`limits.FEED_WINDOW` counts what was heard of it)."""
+REMEMBERED_WORDS: Final = 2_048
+"""A fork further back in a feed may be forgotten (`limits.FEED_WINDOW`)."""
 
 
 class NoFork(Checker):
@@ -101,44 +101,37 @@ class ForksSeen(Checker):
 
     def __init__(self, roster: Roster) -> None:
         super().__init__(roster)
-        self._seqs = Lives[dict[int, Digest]](by_contract=False)
+        self._said = Lives[dict[object, AnyStatement]](by_contract=False)
+        """(author, feed) → what was said with a seq, and behind a prev."""
         self._convicted = Lives[None](by_contract=False)
-        self._caught = Lives[AnyStatement](by_contract=False)
+        self._suspect = Lives[tuple[AnyStatement, AnyStatement]](by_contract=False)
 
     def heard(self, who: Testimony, statement: AnyStatement, now_us: int) -> None:
         if not who.honest or not self.roster.is_liar(statement.author):
             return
-        seqs = self._seqs.of(who).setdefault((statement.author, statement.feed), {})
-        if seqs.setdefault(statement.seq, statement.id) != statement.id:
-            self._caught.of(who)[statement.author] = statement
-        if len(seqs) > REMEMBERED_SEQS:
-            del seqs[next(iter(seqs))]
+        said = self._said.of(who).setdefault((statement.author, statement.feed), {})
+        for place in (statement.seq, statement.prev):
+            other = said.setdefault(place, statement) if place is not None else statement
+            if other.id != statement.id:
+                self._suspect.of(who)[statement.author, place] = (other, statement)
+        while len(said) > REMEMBERED_WORDS:
+            del said[next(iter(said))]
 
     def convicted(self, who: Testimony, convict: Convict, now_us: int) -> None:
         self._convicted.of(who)[convict.second.author] = None
 
     def turned(self, who: Testimony, touched: Sequence[Contract], now_us: int) -> None:
-        if not who.honest:
-            return
-        caught = self._caught.of(who)
-        for contract in touched:
-            if self.roster.is_liar(contract.manager):
-                caught.update(_forks_by_prev(contract))
-        for author, statement in caught.items():
-            if author not in self._convicted.of(who):
-                raise self.broken(f"a fork is held and its author not convicted: {statement}", who=who)
+        for one, other in self._suspect.of(who).values() if who.honest else ():
+            if other.author not in self._convicted.of(who) and _is_held(who, one, other):
+                raise self.broken(f"a fork is held and its author not convicted: {one}, {other}", who=who)
 
 
-def _forks_by_prev(contract: Contract) -> dict[bytes, AnyStatement]:
-    """The manager's steps that share a predecessor."""
-    after: dict[bytes | None, AnyStatement] = {}
-    caught: dict[bytes, AnyStatement] = {}
-    for step in contract.held.values():
-        if step.author == contract.manager and step.feed == contract.announcement.feed and step.prev is not None:
-            other = after.setdefault(step.prev, step)
-            if other.id != step.id:
-                caught[step.author] = step
-    return caught
+def _is_held(who: Testimony, one: AnyStatement, other: AnyStatement) -> bool:
+    """With one seq they are a fork wherever they are; with one prev, where both are held in one contract."""
+    if one.seq == other.seq:
+        return True
+    contract = who.node.holdings.contract_about(one.id)
+    return contract is not None and one.id in contract.held and other.id in contract.held
 
 
 class LogGrows(Checker):

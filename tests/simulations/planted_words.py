@@ -14,6 +14,7 @@ from protocol.statements import (
     CancelReason,
     EffectClass,
     Recall,
+    Result,
     Settlement,
 )
 from protocol.tender import Step
@@ -100,6 +101,17 @@ def a_fork_is_not_noticed(patch: pytest.MonkeyPatch) -> None:
     stage = Stage(feeds.ForksSeen, liar="m")
     award = stage.held(stage.m, stage.task(), Award)
     stage.m.slander(peer_topic(stage.a.peer), replace(award.body, price=11), like=award)
+    stage.market.run(100)
+
+
+@breaks(feeds.ForksSeen)
+def a_contractors_fork_is_not_noticed(patch: pytest.MonkeyPatch) -> None:
+    """A contractor's fork is not noticed."""
+    patch.setattr(Convictions, "by_prev", lambda self, contract, statement: [])
+    stage = Stage(feeds.ForksSeen, liar="a")
+    result = stage.held(stage.a, stage.task(), Result)
+    body = replace(result.body, output=b"another")
+    stage.a.slander(peer_topic(stage.m.peer), body, like=result, seq=stage.a.node.feed.seq + 1)
     stage.market.run(100)
 
 
