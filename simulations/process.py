@@ -106,6 +106,11 @@ class Process:
         """It runs now: it has not crashed, and nobody has paused it."""
         return self.runs and not self.paused
 
+    @property
+    def ready(self) -> bool:
+        """It runs now, and is not in the middle of a slow turn: its user can ask for something."""
+        return self._ready()
+
     def __repr__(self) -> str:
         return f"<{self.name}>"
 

@@ -37,6 +37,9 @@ SECTIONS: Final[dict[str, dict[str, Listed]]] = {
         "policy": Listed("peer.cli.policy:policy", "Check a governor's rules, and what they say of a task."),
         "audit": Listed("peer.cli.audit:audit", "Export evidence, and verify it offline."),
     },
+    "What if": {
+        "sim": Listed("simulations.command:sim", "Simulate markets of any size, and whatever can go wrong in them."),
+    },
     "This computer": {
         "doctor": Listed("peer.cli.doctor:doctor", "Say what works here, what does not, and how to mend it."),
         "key": Listed("peer.cli.key:key", "Show the public half of a peer's key."),

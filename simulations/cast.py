@@ -1,0 +1,148 @@
+"""Who takes part: the kinds of peer that a scenario counts, and how each of them is put into a world.
+
+Each agent has a price and a speed of its own, drawn from the seed by its name: one more peer changes no other.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from protocol.actions import Execute
+from protocol.bidder import Quote
+from protocol.keys import Digest
+from protocol.policy import Policy, Rule, Ruled, Stage
+from protocol.statements import Announcement, Bid, Result, Statement, VetoScope
+from simulations.process import Process
+from simulations.work import Ends
+from simulations.world import World
+
+if TYPE_CHECKING:
+    from simulations.scenario import Scenario
+
+SLOWER: Final = 3
+"""How many times as long a slow agent works."""
+
+
+class Kind(NamedTuple):
+    """What the peers of one kind do in a market."""
+
+    manages: bool = False
+    bids: bool = False
+    governs: bool = False
+    honest: bool = True
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "manager": Kind(manages=True),
+    "honest": Kind(bids=True),
+    "slow": Kind(bids=True),
+    "governor": Kind(governs=True),
+}
+MANAGERS: Final = tuple(kind for kind, does in KINDS.items() if does.manages)
+GOVERNORS: Final = tuple(kind for kind, does in KINDS.items() if does.governs)
+
+
+class Agent(NamedTuple):
+    """What one bidder's agent asks for a task, and how long it works on it: both grow with the task's size."""
+
+    price: int
+    work_ms: int
+
+    def cost(self, task: Announcement) -> int:
+        """Its price for a task."""
+        return self.price * size_of(task)
+
+    def quote(self, announcement: Statement[Announcement]) -> Bid:
+        size = size_of(announcement.body)
+        return Bid(price=self.price * size, duration_ms=self.work_ms * size)
+
+    def work(self, execute: Execute) -> Ends:
+        took_ms = self.work_ms * size_of(execute.task)
+        return Ends(took_ms, Result(output=b'"done"', output_digest=None, usage_ms=took_ms))
+
+
+def input_of(size: int) -> bytes:
+    """The input of a task of a size."""
+    return b'{"size":%d}' % size
+
+
+def size_of(task: Announcement) -> int:
+    """The size that a task's input tells."""
+    return int(task.input[len(b'{"size":') : -1])
+
+
+class Cast:
+    """All peers of one world, and what each of them is."""
+
+    def __init__(self, scenario: Scenario, names: Mapping[str, str]) -> None:
+        self.scenario = scenario
+        self.kind_of = names
+        """Name → kind, in the order of joining."""
+        self.agents: dict[str, Agent] = {}
+        self.skills_of: dict[str, list[str]] = {}
+        bidders = sum(KINDS[kind].bids for kind in names.values())
+        agents = scenario.agents
+        self.skills = [f"skill {n + 1}" for n in range(max(1, bidders * agents.skills_each // agents.per_skill))]
+
+    def of(self, *kinds: str) -> list[str]:
+        """The names of all peers of these kinds."""
+        return [name for name, kind in self.kind_of.items() if kind in kinds]
+
+    def join(self, world: World, offer: Callable[[str], Quote | None]) -> None:
+        """Put everybody into a world; `offer` gives strategies that take an agent's place, by name."""
+        for name, kind in self.kind_of.items():
+            if KINDS[kind].bids:
+                self._bidder(world, name, kind, offer(name))
+            elif KINDS[kind].governs:
+                world.join(name, policy=rules_of(self.scenario))
+            else:
+                world.join(name)
+
+    def _bidder(self, world: World, name: str, kind: str, strategy: Quote | None) -> None:
+        agent = self.agents[name] = self._agent(world.chance(f"agent/{name}"), kind)
+        each, first = self.scenario.agents.skills_each, len(self.agents) - 1
+        offered = {self.skills[(first + n) % len(self.skills)]: None for n in range(each)}
+        self.skills_of[name] = list(offered)
+        quotes = dict.fromkeys(offered, strategy or agent.quote)
+        world.join(name, skills=quotes, work=agent.work, capacity=self.scenario.agents.capacity)
+
+    def _agent(self, chance: random.Random, kind: str) -> Agent:
+        agents = self.scenario.agents
+        price = chance.randint(agents.price_min, agents.price_max)
+        work_ms = agents.work_ms * chance.randint(75, 125) // 100
+        return Agent(price, max(1, work_ms * (SLOWER if kind == "slow" else 1)))
+
+    def acquaint(self, world: World) -> None:
+        """Let all know each other from before who may have something to say to each other."""
+        offering: dict[str, list[Process]] = {}
+        for name, skills in self.skills_of.items():
+            for skill in skills:
+                offering.setdefault(skill, []).append(world.processes[name])
+        for number, name in enumerate(self.of(*MANAGERS)):
+            for skill in self.skills_asked(number):
+                for bidder in offering.get(skill, ()):
+                    world.acquaint(world.processes[name], bidder)
+
+    def skills_asked(self, manager: int) -> Iterator[str]:
+        """The skills that a manager of a market of acquaintances asks for: its share of them, and at least one."""
+        managers = len(self.of(*MANAGERS))
+        yield from self.skills[manager % len(self.skills) :: managers]
+
+
+def names_of(population: Mapping[str, int]) -> dict[str, str]:
+    """The peers' names, each with its kind, governors first: `honest 3`, `manager 1`."""
+    ordered = sorted(population, key=lambda kind: not KINDS[kind].governs)
+    return {f"{kind} {n + 1}": kind for kind in ordered for n in range(population[kind])}
+
+
+def rules_of(scenario: Scenario) -> Policy:
+    """What the governors of a scenario go by."""
+    if scenario.veto_above is None:
+        return Policy(version=Digest(bytes(32)))
+    dear = Rule(
+        id="dear", decision=Ruled.VETO, scope=VetoScope.TASK, stages=(Stage.AWARD,), price_above=scenario.veto_above,
+        reason=f"It costs more than {scenario.veto_above}.",
+    )  # fmt: skip
+    return Policy(version=Digest(b"\1" * 32), rules=(dear,))
