@@ -95,12 +95,17 @@ class Journal:
             )
 
     def _begin(self) -> tuple[bytes, int]:
-        """Keep the feed that the file has, or begin a new one if statements of it may be missing here."""
+        """Keep the feed that the file has, or begin a new one if statements of it may be missing here.
+
+        They may be, too, where the last word of this home was in another feed: then this file is older than that life.
+        """
         feed = self._meta("feed")
         loose = self._meta("loose") == b"1" and self._meta("boot") != self._boot
         seq = self._last_seq(feed) if feed is not None else 0
         said_feed, said_seq = self._read_high_water()
-        if feed is None or loose or (said_feed == feed and said_seq > seq):
+        self.has_spoken = said_seq > 0
+        """This home has said something before, whatever of it the file still holds."""
+        if feed is None or loose or (self.has_spoken and (said_feed != feed or said_seq > seq)):
             feed, seq = os.urandom(8), 0
         self._set_meta(feed=feed, boot=self._boot, loose=b"0" if self._always_durable else b"1")
         return feed, seq

@@ -123,7 +123,7 @@ def _take_seat(journal: Journal, home: PeerHome, feeds: list[bytes]) -> None:
             do="Only a governor named there can govern.",
         )
     if journal.feed not in feeds:
-        if journal.seq:
+        if journal.has_spoken or journal.seq:
             raise BadConfig(
                 f"The governor's journal in {home.path} is not the one that its seat is for.",
                 why="A governor that lost its journal is a new governor: it could vote twice.",

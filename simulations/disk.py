@@ -57,10 +57,11 @@ class Disk:
     def begin(self) -> bytes:
         """Open the journal: the feed that it goes on with, or a new one if statements of it may be missing here."""
         loose = self._loose and self._powered_off
-        behind = self._high_water[0] == self.feed and self._high_water[1] > self.seq
-        if not self.feed or loose or behind:
-            first = not any(row.said for row in self.rows)
-            self.feed = self._seat if self._seat is not None and first else self._chance.randbytes(FEED_LENGTH)
+        spoken_in, last_seq = self._high_water
+        has_spoken = last_seq > 0
+        if not self.feed or loose or (has_spoken and (spoken_in != self.feed or last_seq > self.seq)):
+            takes_seat = self._seat is not None and not has_spoken
+            self.feed = self._seat if takes_seat and self._seat else self._chance.randbytes(FEED_LENGTH)
         self._powered_off = False
         self._loose = self._seat is None
         return self.feed
