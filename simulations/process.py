@@ -326,8 +326,12 @@ class Process:
         for frame in frames:
             self.world.publish(self, frame)
         self._finish(left)
-        self.run()
-        self._wake()
+        if self._events:
+            self.run()
+        elif self._ready():
+            self._arm()
+        if self._inbox:
+            self._wake()
 
     def _learnt(self, contract: Contract) -> None:
         self._touched[contract.id] = contract
