@@ -139,6 +139,9 @@ class Bidder:
     # Time
 
     def deadline_ms(self) -> int | None:
+        """When to ask next; what was answered meanwhile is not waited for any more."""
+        while self._timers and self._timers[0][1] not in self._bids:
+            heapq.heappop(self._timers)
         return self._timers[0][0] if self._timers else None
 
     def _set_timer(self, due_ms: int, contract_id: Digest) -> None:

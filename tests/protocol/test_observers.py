@@ -43,3 +43,15 @@ def test_whoever_watches_is_told_each_time_a_contract_grows() -> None:
     market.run(10_000)
     held = len(desk.node.holdings.contracts[contract].held)
     assert sizes[contract] == list(range(2, held + 1))
+
+
+def test_a_bidder_whose_bids_are_answered_waits_for_nothing() -> None:
+    """The timer of a bid that was lost is none: a node that nothing is due for says so."""
+    market = TestMarket()
+    dear = market.join("dear", shout=9)
+    market.join("cheap", shout=5)
+    market.join("desk")
+    market.announce("desk")
+    assert dear.node.bidder.deadline_ms() is not None
+    market.run(400)
+    assert dear.node.bidder.deadline_ms() is None
