@@ -34,8 +34,16 @@ class Snapshot(NamedTuple):
 class Disk:
     """One home: `protocol.turn.Journal`, with the feed that it is the life of."""
 
-    def __init__(self, chance: random.Random, *, seat: bytes | None = None) -> None:
-        """`seat` is the feed that a charter names: a governor's, which syncs every turn and keeps its feed."""
+    def __init__(
+        self,
+        chance: Callable[[str], random.Random],
+        *,
+        seat: bytes | None = None,
+        shared: dict[bytes, bytes] | None = None,
+    ) -> None:
+        """`chance` makes a stream for one use; `seat` is the feed that a charter names: a governor's, which syncs every
+        turn and keeps its feed. Frames that many record are kept once in `shared`.
+        """
         self.rows: list[Row] = []
         self.feed = b""
         self.full = False
@@ -48,6 +56,8 @@ class Disk:
         self.on_record: Callable[[Sequence[AnyStatement]], None] = lambda said: None
         """Called with statements that were recorded now and said never before."""
         self._chance = chance
+        self._shared = {} if shared is None else shared
+        self._uses = 0
         self._seat = seat
         self._synced = 0
         self._loose = False
@@ -61,10 +71,14 @@ class Disk:
         has_spoken = last_seq > 0
         if not self.feed or loose or (has_spoken and (spoken_in != self.feed or last_seq > self.seq)):
             takes_seat = self._seat is not None and not has_spoken
-            self.feed = self._seat if takes_seat and self._seat else self._chance.randbytes(FEED_LENGTH)
+            self.feed = self._seat if takes_seat and self._seat else self._draw("feed").randbytes(FEED_LENGTH)
         self._powered_off = False
         self._loose = self._seat is None
         return self.feed
+
+    def _draw(self, use: str) -> random.Random:
+        self._uses += 1
+        return self._chance(f"{use}/{self._uses}")
 
     @property
     def seq(self) -> int:
@@ -80,7 +94,8 @@ class Disk:
             raise self.trap
         if self.full:
             raise OSError(errno.ENOSPC, "no space left on the simulated disk")
-        self.rows.append(Row(tuple(received), tuple(said)))
+        shared = self._shared
+        self.rows.append(Row(tuple(shared.setdefault(frame, frame) for frame in received), tuple(said)))
         self.recorded = True
         if durable or self._seat is not None:
             self._synced = len(self.rows)
@@ -101,7 +116,7 @@ class Disk:
 
     def lose_power(self) -> int:
         """Cut off a random tail of what was not synced; how many turns were lost."""
-        kept = self._chance.randint(self._synced, len(self.rows))
+        kept = self._draw("power").randint(self._synced, len(self.rows))
         lost = len(self.rows) - kept
         del self.rows[kept:]
         self._powered_off = True
@@ -121,9 +136,7 @@ class Disk:
         """The journal file is gone; the key is still there."""
         self.restore(Snapshot((), None))
 
-    def copy(self, chance: random.Random) -> Disk:
+    def copy_to(self, twin: Disk) -> None:
         """The whole home, copied: the same feed goes on twice, which nothing can notice before the first fork."""
-        twin = Disk(chance, seat=self._seat)
         twin.restore(self.snapshot())
-        twin._high_water, twin._loose = self._high_water, self._loose
-        return twin
+        twin._seat, twin._high_water, twin._loose = self._seat, self._high_water, self._loose

@@ -14,10 +14,12 @@ drawn for one thing does not move another. The same seed and the same calls give
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import heapq
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from protocol.actions import Fetch, FetchFeed
@@ -63,6 +65,18 @@ class Hooks:
         self.at_rest = hooks(checkers, "at_rest")
 
 
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Run without the cycle collector: a world makes next to no garbage, and has millions of objects to look at."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 class World:
     """Many peers in one market, under one seed."""
 
@@ -91,6 +105,7 @@ class World:
         self.on_report: Callable[[Process, Digest, Reading], None] = lambda process, contract, reading: None
         self.opener = SharedOpener()
         self._sealer_of: SealerOf = real_key if real_keys else Keyring().sealer
+        self._frames_kept: dict[bytes, bytes] = {}
         self._by_peer: dict[bytes, list[Process]] = {}
         self._events: list[tuple[int, int, Link | None, Any, Any]] = []
         self._put = 0
@@ -153,7 +168,7 @@ class World:
         """
         seat = self._seats.get(name) if policy is not None else None
         return self._add(
-            name, self.sealer(name), Disk(self.chance(f"disk/{name}"), seat=seat), kind,
+            name, self.sealer(name), self._disk(name, seat), kind,
             quotes={skill: price_of(by) if isinstance(by, int) else by for skill, by in (skills or {}).items()},
             work=work, capacity=capacity, policy=policy, honest=honest, skew_us=skew_us,
         )  # fmt: skip
@@ -163,14 +178,17 @@ class World:
 
         A copied home is outside every promise: neither life of it counts as honest any more.
         """
-        chance = self.chance(f"disk/{name}")
-        disk = of.disk.copy(chance) if home else Disk(chance)
+        disk = self._disk(name, None)
         if home:
+            of.disk.copy_to(disk)
             of.honest = False
         return self._add(
             name, of.sealer, disk, type(of), quotes=of.quotes, work=of.work, capacity=of.capacity,
             policy=of.policy, honest=of.honest, skew_us=0,
         )  # fmt: skip
+
+    def _disk(self, name: str, seat: bytes | None) -> Disk:
+        return Disk(lambda use: self.chance(f"disk/{name}/{use}"), seat=seat, shared=self._frames_kept)
 
     def _add(
         self,
@@ -198,7 +216,8 @@ class World:
         own = [peer_topic(process.peer), governance_topic(self.charter.id), *map(skill_topic, quotes)]
         self.network.join(process, () if policy is not None else own)
         process.begin()
-        self.network.come_back(process, self._others_of(process))
+        if not self.network.meshed:
+            self.network.come_back(process, self._others_of(process))
         return process
 
     def _others_of(self, process: Process) -> list[Process]:
@@ -325,9 +344,14 @@ class World:
     def step(self) -> bool:
         """Let the next thing happen; False where nothing is left to."""
         due = self.next_us()
-        if due is None:
-            return False
-        self.now_us = max(self.now_us, due)
+        if due is not None:
+            self._happen(due)
+        return due is not None
+
+    def _happen(self, due_us: int) -> None:
+        """Let the thing happen that is due next. At one time events come before alarms."""
+        if due_us > self.now_us:
+            self.now_us = due_us
         if self._events and self._events[0][0] <= self.now_us:
             _, _, link, what, given = heapq.heappop(self._events)
             if link is None:
@@ -339,7 +363,6 @@ class World:
             if process is not None:
                 self.trace.note(b"t", self.now_us, process.number, 0)
                 process.ring()
-        return True
 
     def _deliver(self, link: Link, frame: bytes, connection: int) -> None:
         """A frame has arrived, unless its connection broke, was cut, or nobody is there to read it."""
@@ -353,8 +376,9 @@ class World:
 
     def run_until(self, until_us: int) -> None:
         """Let everything happen that is due until then, and leave the clock there."""
-        while (due := self.next_us()) is not None and due <= until_us:
-            self.step()
+        with _no_collector():
+            while (due := self.next_us()) is not None and due <= until_us:
+                self._happen(due)
         self.now_us = max(self.now_us, until_us)
 
     def run_for(self, ms: int) -> None:
