@@ -52,7 +52,7 @@ def test_a_bidder_whose_bids_are_answered_waits_for_nothing() -> None:
     market.join("cheap", shout=5)
     market.join("desk")
     market.announce("desk")
-    market.run(5)
+    market.run(2)
     assert dear.node.bidder.deadline_ms() is not None
     market.run(400)
     assert dear.node.bidder.deadline_ms() is None
