@@ -69,7 +69,7 @@ def cited_by(step: AnyStatement) -> Digest | None:
     match step.body:
         case Award(bid=bid):
             return Digest(bid)
-        case Recall(answer=answer) if answer is not None:
+        case Recall(answer=answer) | Cancel(answer=answer) if answer is not None:
             return Digest(answer)
         case Renewal() | Settlement() if step.about is not None:
             return Digest(step.about)

@@ -9,7 +9,7 @@ from protocol.contract import Contract
 from protocol.keys import Digest
 from protocol.outbox import exhibit_frames
 from protocol.policy import Policy
-from protocol.statements import AnyStatement
+from protocol.statements import AnyStatement, Failure, FailureClass
 from protocol.states import State
 from protocol.topics import TOPIC_LENGTH
 from tests.market import TestMarket, charter_with
@@ -107,3 +107,23 @@ def test_the_same_manager_ends_a_forgotten_task_only_once() -> None:
     market.heal()
     market.run(1_000)
     assert held(market, "m", task).reading.state is State.SETTLED
+
+
+@pytest.mark.spec("M-8.30")
+def test_a_cancel_is_shown_with_the_failure_that_it_cites() -> None:
+    """Without what it cites an end cannot be read, and its manager would call the task orphaned for ever."""
+    market = TestMarket()
+    market.join("m")
+    contractor = market.join("a", shout=10)
+    contractor.work = lambda execute: Failure(failure_class=FailureClass.FATAL, reason="no", done="")
+    market.run(10)
+    task = market.announce("m")
+    market.run(5_000)
+    announcement = held(market, "a", task).announcement
+    assert held(market, "a", task).reading.state is State.CANCELLED
+    forget(market)
+    show(market, announcement)
+    market.run(10_000)
+    reading = held(market, "m", task).reading
+    assert not reading.missing
+    assert not reading.orphaned
