@@ -55,7 +55,7 @@ class Governor:
         for charter in holdings.charters.values():
             for seat in charter.body.governors:
                 self.gaps.expect(seat.governor, seat.feed)
-        self._vigil = Vigil(holdings, self.gaps)
+        self._vigil = Vigil(feed.author, holdings, self.gaps)
         self.referred: dict[Digest, Decision] = {}
         """Cases that wait for a person: the id of the award or settlement → what the rules said."""
         self._feed = feed

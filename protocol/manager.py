@@ -27,6 +27,7 @@ from protocol.statements import (
     Bid,
     Cancel,
     Refusal,
+    Result,
     Settlement,
     Statement,
 )
@@ -126,9 +127,17 @@ class Manager:
         return self._pursue(tender, late, now_ms)
 
     def asked(self, contract: Contract, question: AnyStatement) -> list[Action]:
-        """Somebody says again what we have answered: say the answer again, to the asker."""
+        """Somebody says again what we have answered: say the answer again, to the asker.
+
+        A contractor that has not heard the votes may have nobody else to hear them from.
+        """
         answer = answer_to(contract.reading, question)
-        return [self._say(peer_topic(question.author), answer, contract)] if answer is not None else []
+        if answer is None:
+            return []
+        topic = peer_topic(question.author)
+        voted = contract.reading.state in (State.FINAL, State.VETOED) and type(question.body) is Result
+        votes = [Show(topic, vote) for vote in contract.votes] if voted else []
+        return [self._say(topic, answer, contract), *votes]
 
     def seen(self, newcomer: bytes, skills: Collection[str]) -> list[Action]:
         """A peer can hear us now: it gets the open announcements for its skills, and the tip of what it works on."""

@@ -9,8 +9,9 @@ from protocol.actions import Action, Say, Show
 from protocol.contract import Contract
 from protocol.gaps import Gaps
 from protocol.holdings import Holdings
-from protocol.keys import Digest
+from protocol.keys import Digest, PeerId
 from protocol.statements import AnyStatement, Award, Veto, VetoScope
+from protocol.states import State
 from protocol.topics import peer_topic
 
 
@@ -29,7 +30,8 @@ class _Repeat:
 class Vigil:
     """The open tasks and the unanswered vetoes of one governor."""
 
-    def __init__(self, holdings: Holdings, gaps: Gaps) -> None:
+    def __init__(self, me: PeerId, holdings: Holdings, gaps: Gaps) -> None:
+        self._me = me
         self._holdings = holdings
         self._gaps = gaps
         self._repeats: dict[Digest, _Repeat] = {}
@@ -42,10 +44,25 @@ class Vigil:
         self._repeats.pop(vote.id, None)
 
     def expect_end(self, contract: Contract, now_ms: int) -> None:
-        """By its deadline a task has ended: if we do not know how, its manager is asked."""
+        """By its deadline a task has ended, and is voted on: if we do not know how, we ask."""
         if len(self._open) < limits.BACKLOG_MAX:
             due_ms = now_ms + contract.announcement.body.deadline_ms + limits.FETCH_AGAIN_MS
             heapq.heappush(self._open, (due_ms, limits.FETCH_AGAIN_MS, contract.id))
+
+    def _ask(self, contract: Contract) -> list[Action]:
+        """What to ask about a contract past its deadline: its manager for the end, the other seats for their votes."""
+        reading = contract.reading
+        if reading.fault is not None:
+            return []
+        if reading.end is None:
+            # A manager that lost its journal does not know of it any more: shown the task, it ends it (law 6).
+            shown = Show(peer_topic(contract.manager), contract.announcement)
+            return [self._gaps.tail(contract.manager, contract.announcement.feed), shown]
+        if reading.state is not State.SETTLED:
+            return []
+        voted = {vote.author for vote in contract.votes if vote.about == reading.end.id}
+        silent = [seat for seat in contract.charter.governors if seat.governor not in {self._me, *voted}]
+        return [self._gaps.tail(seat.governor, seat.feed) for seat in silent]
 
     def begin_to_repeat(self, vote: AnyStatement, now_ms: int) -> None:
         """A governor repeats a veto until it holds the manager's end of that epoch (law 5)."""
@@ -58,15 +75,14 @@ class Vigil:
         return min([*dues, *[repeat.at_ms for repeat in self._repeats.values()]], default=None)
 
     def tick(self, now_ms: int) -> list[Action]:
-        """Ask for the ends that are overdue, and say again the vetoes that nobody has answered."""
+        """Ask for the ends and votes that are overdue, and say again the vetoes that nobody has answered."""
         actions: list[Action] = []
         while self._open and self._open[0][0] <= now_ms:
             _, pause_ms, contract_id = heapq.heappop(self._open)
             contract = self._holdings.contracts.get(contract_id)
-            if contract is not None and contract.reading.end is None and contract.reading.fault is None:
-                actions.append(self._gaps.tail(contract.manager, contract.announcement.feed))
-                # A manager that lost its journal does not know of it any more: shown the task, it ends it (law 6).
-                actions.append(Show(peer_topic(contract.manager), contract.announcement))
+            asked = self._ask(contract) if contract is not None else []
+            if asked:
+                actions += [one for one in asked if one not in actions]
                 longer_ms = min(pause_ms * limits.REPEAT_FACTOR, limits.REPEAT_LAST_MS)
                 heapq.heappush(self._open, (now_ms + pause_ms, longer_ms, contract_id))
         for repeat in [repeat for repeat in self._repeats.values() if repeat.at_ms <= now_ms]:

@@ -209,3 +209,38 @@ def test_a_governor_that_was_away_learns_how_the_others_voted() -> None:
     market.restart("k")
     market.run(60_000)
     assert market.peers["k"].contract(contract).state is State.FINAL
+
+
+def test_a_governor_that_lost_votes_alone_asks_for_them() -> None:
+    """The last words of the other seats were lost on their way: they leave no gap, and nobody was ever away."""
+    governors = ("g", "h", "k")
+    market = TestMarket(charter_with(governors))
+    market.join("m")
+    market.join("b0", shout=10)
+    for name in governors:
+        market.join(name, policy=NO_RULES)
+    market.cut |= {("g", "k"), ("h", "k")}
+    market.run(100)
+    contract = market.announce("m", deadline_ms=5_000)
+    market.run(1_000)
+    market.cut.clear()
+    assert market.peers["k"].contract(contract).state is State.SETTLED
+    market.run(60_000)
+    assert market.peers["k"].contract(contract).state is State.FINAL
+
+
+def test_a_manager_shows_the_votes_to_a_contractor_that_still_asks() -> None:
+    """The governor is gone for ever, and the manager is the only one who has heard its permit."""
+    market = TestMarket(charter_with(["g"]))
+    market.join("g", policy=NO_RULES)
+    market.join("m")
+    market.join("b0", shout=10)
+    market.cut.add(("g", "b0"))
+    market.run(100)
+    contract = market.announce("m")
+    market.run(500)
+    assert market.peers["m"].contract(contract).state is State.FINAL
+    assert market.peers["b0"].contract(contract).state is State.SETTLED
+    market.peers["g"].crash()
+    market.run(60_000)
+    assert market.peers["b0"].contract(contract).state is State.FINAL
