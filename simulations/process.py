@@ -164,7 +164,7 @@ class Process:
 
     def die(self) -> None:
         """The process is no more; its home is what it is."""
-        self.runs = self.paused = self._online = self._busy = self._stepping = False
+        self.runs = self.paused = self._online = self._busy = self._stepping = self._awake = False
         self._leaving = self._frames_left = self._unfinished = None
         self.disk.trap, self.disk.recorded = None, False
         self._events.clear()
