@@ -96,13 +96,19 @@ class PartiesAgree(_AtRest):
             self._look(holders)
 
     def _look(self, holders: list[tuple[Testimony, Contract]]) -> None:
-        """A manager that lost its journal may never hear of a task again: then whoever knows an end knows the same."""
+        """A manager that lost its journal may never hear of a task again: then whoever knows an end knows the same.
+
+        A governor that lost its journal has no seat any more: it looks on, as others do.
+        """
         _, furthest = max(holders, key=lambda one: one[1].reading.rank)
         reading, told = furthest.reading, f"{holders[0][0].name}: {_describe(holders[0][1].reading)}"
         winner = reading.award.body.winner if reading.award is not None else None
         forgotten = all(who.peer != furthest.manager for who, _ in holders)
         for who, contract in holders:
-            party = who.peer in (contract.manager, winner) or who.node.governor is not None
+            seated = any(
+                (seat.governor, seat.feed) == (who.peer, who.node.feed.id) for seat in contract.charter.governors
+            )
+            party = seated or who.peer in (contract.manager, winner)
             state = contract.reading.state
             if not party or (forgotten and not END_RANK[state]):
                 continue

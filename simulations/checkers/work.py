@@ -39,12 +39,14 @@ class _AtWork(NamedTuple):
 
 
 class OneContractor(Checker):
-    """At most one contractor at a time is at work on a task with effects, and nobody begins one award twice."""
+    """At most one contractor at a time is at work on a task with effects, and nobody begins one award twice: a pure one
+    only where a crash took the first beginning before it was recorded.
+    """
 
     def __init__(self, roster: Roster) -> None:
         super().__init__(roster)
         self._at_work: dict[bytes, list[_AtWork]] = {}
-        self._begun: set[tuple[bytes, bytes, Digest]] = set()
+        self._begun: dict[tuple[bytes, bytes, Digest], Node] = {}
         """A lost journal forgets what was begun: it counts by feed."""
 
     def began(self, who: Testimony, execute: Execute, now_us: int) -> None:
@@ -52,9 +54,12 @@ class OneContractor(Checker):
         if not who.honest:
             return
         begun = (who.peer, who.node.feed.id, award.id)
-        if begun in self._begun:
+        before = self._begun.get(begun)
+        if before is not None and (
+            before is who.node or execute.task.effect is not EffectClass.PURE or _accepts(who, award)
+        ):
             raise self.broken("work on one award begins a second time", contract=contract, who=who)
-        self._begun.add(begun)
+        self._begun[begun] = who.node
         if execute.task.effect is EffectClass.PURE or not self.roster.is_honest(award.author):
             return
         others = [other for other in self._at_work.get(contract, ()) if _still_works(other, now_us)]
@@ -72,6 +77,10 @@ class OneContractor(Checker):
             self._at_work[contract.id] = left
         else:
             del self._at_work[contract.id]
+
+
+def _accepts(who: Testimony, award: AnyStatement) -> bool:
+    return any(isinstance(said.body, Acceptance) and said.about == award.id for said in who.said())
 
 
 def _still_works(one: _AtWork, now_us: int) -> bool:
