@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -211,6 +212,7 @@ def test_a_governor_that_was_away_learns_how_the_others_voted() -> None:
     assert market.peers["k"].contract(contract).state is State.FINAL
 
 
+@pytest.mark.spec("M-8.31")
 def test_a_governor_that_lost_votes_alone_asks_for_them() -> None:
     """The last words of the other seats were lost on their way: they leave no gap, and nobody was ever away."""
     governors = ("g", "h", "k")
@@ -229,6 +231,7 @@ def test_a_governor_that_lost_votes_alone_asks_for_them() -> None:
     assert market.peers["k"].contract(contract).state is State.FINAL
 
 
+@pytest.mark.spec("M-8.32")
 def test_a_manager_shows_the_votes_to_a_contractor_that_still_asks() -> None:
     """The governor is gone for ever, and the manager is the only one who has heard its permit."""
     market = TestMarket(charter_with(["g"]))
