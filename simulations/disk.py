@@ -119,8 +119,12 @@ class Disk:
         kept = self._draw("power").randint(self._synced, len(self.rows))
         lost = len(self.rows) - kept
         del self.rows[kept:]
-        self._powered_off = True
+        self.power_off()
         return lost
+
+    def power_off(self) -> None:
+        """The machine went off, and this time nothing was lost: the journal cannot know."""
+        self._powered_off = True
 
     def snapshot(self) -> Snapshot:
         """A copy of the journal file as it is now."""

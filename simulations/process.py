@@ -191,7 +191,7 @@ class Process:
     def announce(
         self, task: Announcement, *, parent: Digest | None = None, patience_ms: int = 0, check: bool = False
     ) -> Digest | None:
-        """Announce a task: its contract, or None where it is impossible (`impossible` says why) or it died of it.
+        """Announce a task: its contract, or None where it is impossible (`impossible` says why) or was not recorded.
 
         Raises UsageError when the process does not run.
         """
@@ -201,7 +201,7 @@ class Process:
         self.post(Announce(task=task, parent=parent, patience_ms=patience_ms, check=check))
         for contract, tender in reversed(manager.tenders.items()):
             if tender.contract.announcement.body is task:
-                return contract
+                return contract if self.runs or any(said.id == contract for said in self.said()) else None
         return None
 
     def withdraw(self, contract: Digest) -> None:
