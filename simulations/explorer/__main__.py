@@ -1,0 +1,5 @@
+"""`python -m simulations.explorer`."""
+
+from simulations.explorer.command import main
+
+main()
