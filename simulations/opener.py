@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Final
 
-from protocol.bundle import Door, Opened, open_bundle, open_door
-from protocol.keys import Digest, Sealer
+from msgspec.structs import force_setattr
+
+from protocol.bundle import Bundle, Door, Opened, Seal, open_bundle, open_door
+from protocol.keys import Digest, PeerId, Sealer
 from protocol.statements import AnyStatement
 
 YOUNG: Final = 4_096
@@ -25,6 +27,7 @@ class SharedOpener:
     def __init__(self) -> None:
         self._young: dict[bytes, Opened] = {}
         self._old: dict[bytes, Opened] = {}
+        self._same: dict[bytes, bytes] = {}
 
     def __call__(self, frame: bytes, *, market: bytes, sealer: Sealer, seen: Container[Digest], door: Door) -> Opened:
         whole = self._young.get(frame)
@@ -42,10 +45,25 @@ class SharedOpener:
         whole = self._old.get(frame)
         if whole is None:
             whole = open_bundle(frame, market=market, sealer=sealer, seen=frozenset(), door=open_door)
+            self._share(whole)
         if len(self._young) >= YOUNG:
             self._old, self._young = self._young, {}
         self._young[frame] = whole
         return whole
+
+    def _share(self, whole: Opened) -> None:
+        """Keep the bytes that nearly all statements of a world have in common once: a market, its authors, their feeds.
+
+        The values stay what they were; a world of thousands holds hundreds of thousands of them.
+        """
+        same = self._same
+        for statement in whole.statements:
+            for name in ("market", "author", "feed"):
+                value: bytes = getattr(statement, name)
+                force_setattr(statement, name, same.setdefault(value, value))
+            if isinstance(statement.seal, Seal) and isinstance(statement.seal.source, Bundle):
+                bundle = statement.seal.source
+                bundle.market, bundle.author = statement.market, PeerId(statement.author)
 
 
 def _sift(statements: list[AnyStatement], seen: Container[Digest]) -> Opened:
