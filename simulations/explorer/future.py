@@ -15,6 +15,8 @@ from simulations.explorer.stage import Next, Scene, Stage
 
 ROUNDS_MAX = 400
 """Timers that ring in a future before it is taken for endless; the longest pause between two repeats is 30 s."""
+WITNESSES_MAX = 2_048
+"""Thawed peers that are kept to be looked at again."""
 
 
 class Future:
@@ -27,6 +29,7 @@ class Future:
         self.played = 0
         self._asked: set[tuple[int, ...]] = set()
         self._well: set[tuple[int, ...]] = set()
+        self._witnesses: dict[int, Actor] = {}
 
     def first(self) -> Scene:
         """All have met and are at rest; then the task is announced."""
@@ -111,10 +114,19 @@ class Future:
                 state = f"reads {facts.state}, has {facts.jobs} jobs, and {facts.waiting} statements wait there"
                 return f"{role.name} {state}"
         try:
-            judge([self.table.thaw(local) for local in scene.locals])
+            judge([self._witness(local) for local in scene.locals])
         except Broken as broken:
             return str(broken)
         return None
+
+    def _witness(self, local: int) -> Actor:
+        """A peer in this state, to be looked at and not to be given anything."""
+        witness = self._witnesses.get(local)
+        if witness is None:
+            if len(self._witnesses) >= WITNESSES_MAX:
+                self._witnesses.clear()
+            witness = self._witnesses[local] = self.table.thaw(local)
+        return witness
 
 
 def _sound(step: Next) -> Scene:
