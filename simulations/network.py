@@ -204,6 +204,10 @@ class Network:
                     link = links.get(reader.number) or self.link(sender, reader)
                     self._send(link, frame)
 
+    def whisper(self, sender: Process, reader: Process, frame: bytes) -> None:
+        """A frame leaves to one reader, whatever that has subscribed to."""
+        self._send(self.link(sender, reader), frame)
+
     def _send(self, link: Link, frame: bytes) -> None:
         counts = self.counts
         counts.sent += 1

@@ -140,7 +140,7 @@ class Process:
         world = self.world
         self._delivered = self.deliveries if hasattr(self, "turn") else 0
         feed = Feed(market=Digest(world.charter.id), author=self.peer, feed_id=self.disk.begin())
-        self.node = world.make_node(self, feed)
+        self.node = self.make_node(feed)
         self.turn = Turn(self.node, self.disk, self, self.sealer, opener=world.opener)
         for row in self.disk.rows:
             for frame in row.received:
@@ -153,6 +153,10 @@ class Process:
         self._take_turn(self.turn.resume)
         self.post(Present(self.card()))
         self._online = True
+
+    def make_node(self, feed: Feed) -> Node:
+        """The node of a life that begins."""
+        return self.world.make_node(self, feed)
 
     def card(self) -> Card:
         """What it offers."""

@@ -297,6 +297,13 @@ class World:
             hook(sender, frame, self.now_us)
         self.network.publish(sender, frame)
 
+    def whisper(self, sender: Process, reader: Process, frame: bytes) -> None:
+        """A frame leaves to one reader alone, past its topic: nobody else can hear it."""
+        self.trace.note(b"w", self.now_us, sender.number, reader.number, frame)
+        for hook in self.hooks.published:
+            hook(sender, frame, self.now_us)
+        self.network.whisper(sender, reader, frame)
+
     def ask(self, asker: Process, asked: Fetch | FetchFeed) -> None:
         """A question goes to a holder, and its answer comes back, over a connection of their own."""
         holders = self.processes_of(asked.holder if isinstance(asked, Fetch) else asked.author)
