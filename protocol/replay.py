@@ -11,6 +11,7 @@ from protocol.job import is_award_of
 from protocol.keys import Digest
 from protocol.node import Node
 from protocol.statements import Announcement, AnyStatement, Award, Permit, Statement
+from protocol.states import State
 
 
 class Replay:
@@ -76,6 +77,8 @@ class Replay:
                 actions += node.manager.resume(contract, now_ms)
             elif contract.manager == node.feed.author:
                 actions += node.orphans.disown(contract, now_ms)
+                if contract.reading.state is State.SETTLED:
+                    actions += node.manager.resume(contract, now_ms)  # whether it is ratified is still to be asked
             else:
                 actions += node.look_for_missing(contract, now_ms)
                 actions += node.contractor.resume(contract, now_ms) + node.reminders.heard(contract)

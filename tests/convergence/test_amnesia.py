@@ -127,3 +127,23 @@ def test_a_cancel_is_shown_with_the_failure_that_it_cites() -> None:
     reading = held(market, "m", task).reading
     assert not reading.missing
     assert not reading.orphaned
+
+
+def test_a_manager_in_a_new_feed_still_asks_whether_its_settlement_is_ratified() -> None:
+    """An older journal was put back: the settlement is in it, the permit is not, and everybody else is at rest."""
+    market = TestMarket(charter_with(("g",)))
+    market.join("g", policy=NO_RULES)
+    manager = market.join("m")
+    market.join("a", shout=10)
+    market.run(10)
+    market.cut.add(("g", "m"))
+    task = market.announce("m")
+    market.run(500)
+    assert held(market, "m", task).reading.state is State.SETTLED
+    assert held(market, "a", task).reading.state is State.FINAL
+    manager.crash()
+    market.cut.clear()
+    manager.life += 1
+    market.restart("m")
+    market.run(10_000)
+    assert held(market, "m", task).reading.state is State.FINAL
