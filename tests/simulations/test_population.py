@@ -62,7 +62,9 @@ def state(world: World, name: str, contract: Digest) -> State:
 def convicted(world: World) -> set[str]:
     """Whom the honest convict."""
     names = {process.peer: process.name for process in world.processes.values()}
-    return {names[c.first.author] for process in world.processes.values() if process.honest for c in process.convictions}
+    return {
+        names[c.first.author] for process in world.processes.values() if process.honest for c in process.convictions
+    }
 
 
 def winner(world: World, contract: Digest, name: str = "desk") -> str:
