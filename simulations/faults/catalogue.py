@@ -23,8 +23,8 @@ KINDS: Final[tuple[type[Fault], ...]] = (
 FAULTS: Final[Mapping[str, type[Fault]]] = {kind.name: kind for kind in KINDS}
 OUTSIDE_THE_PROMISE: Final = frozenset({homes.CopiedHome.name})
 """What no seed draws by itself."""
-HOW_OFTEN: Final = 0.25
-"""How likely a seed has a kind of fault: a few at a time find what all at once would hide."""
+HOW_OFTEN: Final = (0.0, 0.1, 0.1, 0.2, 0.2, 0.4)
+"""How likely a seed has each kind of fault: a few at a time find what all at once would hide."""
 
 
 def fault(name: str, **parameters: object) -> Fault:
@@ -63,8 +63,9 @@ def weather_drawn(
 ) -> Weather:
     """The weather of a world's seed: each kind is there or not, at a rate of its own."""
     faults = []
+    how_often = world.chance("weather").choice(HOW_OFTEN)
     for kind in kinds:
         chance = world.chance(f"weather/{kind.name}")
-        if chance.random() < HOW_OFTEN and kind.name not in without:
+        if chance.random() < how_often and kind.name not in without:
             faults.append(kind.drawn(chance))
     return Weather(world, faults, spared=spared)

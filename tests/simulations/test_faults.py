@@ -8,7 +8,7 @@ import pytest
 
 from protocol.errors import BadConfig, UsageError
 from protocol.states import State
-from simulations.faults.catalogue import FAULTS, HOW_OFTEN, KINDS, OUTSIDE_THE_PROMISE, fault, weather_drawn, weather_of
+from simulations.faults.catalogue import FAULTS, KINDS, OUTSIDE_THE_PROMISE, fault, weather_drawn, weather_of
 from simulations.faults.homes import Crash
 from simulations.faults.weather import Weather
 from simulations.latency import LAN
@@ -110,8 +110,9 @@ def test_seeds_draw_few_faults_and_all_of_them() -> None:
     """Swarm: a seed has some kinds and not others, and every kind inside the promise turns up in some seed."""
     drawn = [[each.name for each in weather_drawn(World(seed)).faults] for seed in range(60)]
     assert set().union(*drawn) == set(FAULTS) - OUTSIDE_THE_PROMISE
-    assert sum(map(len, drawn)) / len(drawn) < 2 * HOW_OFTEN * len(KINDS)
-    assert any(set(one).isdisjoint(other) for one in drawn for other in drawn)
+    assert sum(map(len, drawn)) / len(drawn) < len(KINDS) / 3
+    assert [] in drawn
+    assert any(one and set(one).isdisjoint(other) for one in drawn for other in drawn if other)
 
 
 def test_one_more_fault_moves_no_other() -> None:

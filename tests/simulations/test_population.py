@@ -23,7 +23,7 @@ FOUR = {"liars_max": 1, "permits_needed": 3, "vetoes_needed": 3}
 
 
 def market_with(kind: str, *, governors: int = 1, seed: int = 1, work: str = "quick") -> World:
-    """Governors, two bidders of different price, a desk, and somebody of this kind, called mallory: all promises kept."""
+    """Governors, two bidders of different price, a desk, and mallory, who is of this kind; every promise is watched."""
     is_of = population.KINDS[kind]
     names = [f"judge {n + 1}" for n in range(governors)]
     seats = [*names, "mallory"] if is_of.governs else names
@@ -54,6 +54,7 @@ def play(world: World, by: str, **changes: object) -> Digest:
 
 
 def state(world: World, name: str, contract: Digest) -> State:
+    """How a peer reads a contract."""
     reading = world.processes[name].reading(contract)
     assert reading is not None
     return reading.state
@@ -68,6 +69,7 @@ def convicted(world: World) -> set[str]:
 
 
 def winner(world: World, contract: Digest, name: str = "desk") -> str:
+    """Who won it last, as a peer reads it."""
     reading = world.processes[name].reading(contract)
     assert reading is not None
     award = reading.award or next(one for one in reversed(reading.steps) if isinstance(one.body, Award))
@@ -76,6 +78,7 @@ def winner(world: World, contract: Digest, name: str = "desk") -> str:
 
 
 def lies(world: World) -> int:
+    """How often mallory lied."""
     mallory = world.processes["mallory"]
     assert isinstance(mallory, Liar)
     return mallory.lies
