@@ -35,7 +35,7 @@ from protocol.statements import (
 )
 from protocol.states import Reading, State
 from protocol.topics import peer_topic
-from protocol.vigil import Vigil, to_parties
+from protocol.vigil import Vigil, is_task_veto, to_parties
 
 RECOMPUTE: Final = "recompute"
 """The rule that every governor has: an award must follow from the bids that it lists."""
@@ -101,7 +101,8 @@ class Governor:
         actions: list[Action] = []
         for vote in self._own(contract):
             voted = contract.held.get(Digest(vote.about or b""))
-            if voted is not None and (voted.id == question.id or voted.about == question.id or voted is question):
+            told = voted is not None and question.id in (voted.id, voted.about)
+            if told or is_task_veto(vote):
                 actions += to_parties(contract, vote, lazy=False)
         return actions + self._pursue(contract, now_ms)
 

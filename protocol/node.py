@@ -224,6 +224,8 @@ class Node:
         """An award of a contract held here is learnt: our own bid goes over to it, and the permit it uses."""
         self.holdings.cite_standing(contract, award.body)
         if not is_award_of(contract.announcement, award, self.feed.author):
+            if self.governor is not None and (lost := self.bidder.bid_about(contract.id)) is not None:
+                self.holdings.learn(contract, lost)  # an award that lists it can only so be computed again
             self.bidder.lost(contract.id)
         elif (bid := self.bidder.won(contract.id)) is not None:
             self.holdings.learn(contract, bid)

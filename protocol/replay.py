@@ -73,7 +73,9 @@ class Replay:
         self._recalled.clear()
         actions: list[Action] = []
         for contract in list(node.holdings.contracts.values()):
-            if contract.manager == node.feed.author and contract.announcement.feed == node.feed.id:
+            # What was settled in an old feed is said again too, until the votes on it are in.
+            settled = contract.reading.state is State.SETTLED
+            if contract.manager == node.feed.author and (settled or contract.announcement.feed == node.feed.id):
                 actions += node.manager.resume(contract, now_ms)
             elif contract.manager == node.feed.author:
                 actions += node.orphans.disown(contract, now_ms)

@@ -96,13 +96,22 @@ class Vigil:
 
 
 def to_parties(contract: Contract, vote: AnyStatement, *, lazy: bool) -> list[Action]:
-    """Votes go to the manager, and to the contractor of the epoch that they are about, if there is one."""
+    """Votes go to the manager, and to the contractor of the epoch that they are about, if there is one.
+
+    A veto of the whole task concerns whoever has it now, too.
+    """
     held = contract.held.get(contract.award_of(vote.about) or contract.id)
-    award = held if held is not None and isinstance(held.body, Award) else contract.reading.award
-    actions: list[Action] = [Say(peer_topic(contract.manager), vote, durable=True, lazy=lazy)]
-    if award is not None and isinstance(award.body, Award) and award.body.winner != contract.manager:
-        actions.append(Say(peer_topic(award.body.winner), vote, durable=True, lazy=lazy))
-    return actions
+    open_award = contract.reading.award
+    winners = [held.body.winner] if held is not None and isinstance(held.body, Award) else []
+    if open_award is not None and (not winners or is_task_veto(vote)):
+        winners.append(open_award.body.winner)
+    parties = dict.fromkeys([contract.manager, *winners])
+    return [Say(peer_topic(party), vote, durable=True, lazy=lazy) for party in parties]
+
+
+def is_task_veto(vote: AnyStatement) -> bool:
+    """Tell whether a vote is against the whole task, whatever it is about."""
+    return isinstance(vote.body, Veto) and vote.body.scope is VetoScope.TASK
 
 
 def _is_answered(veto: AnyStatement, contract: Contract) -> bool:

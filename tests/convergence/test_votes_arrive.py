@@ -1,0 +1,79 @@
+"""Votes reach everybody whom they concern, whoever was away, had bid itself, or had ended the task meanwhile."""
+
+from __future__ import annotations
+
+from protocol.events import Vote
+from protocol.keys import Digest
+from protocol.policy import Policy
+from protocol.statements import EffectClass, Failure, FailureClass, Settlement, Veto, VetoScope
+from protocol.states import State
+from tests.market import TestMarket, charter_with
+
+NO_RULES = Policy(version=Digest(bytes(32)))
+AGAINST_ALL = Veto(scope=VetoScope.TASK, rule="hand", policy=bytes(32), reason="", grounds=(), reviewer=None)
+FAILED = Failure(failure_class=FailureClass.RETRYABLE, reason="", done="")
+
+
+def market_of(*governors: str) -> TestMarket:
+    """A manager and two bidders; the governors have yet to join."""
+    market = TestMarket(charter_with(governors))
+    market.join("m")
+    market.join("a", shout=10)
+    market.join("b", shout=20)
+    return market
+
+
+def test_a_governor_that_has_bid_and_lost_votes_all_the_same() -> None:
+    """The award lists its own bid, which no other peer needs to show it; also when it was restarted meanwhile."""
+    for restarted in (False, True):
+        market = market_of("g")
+        market.join("g", policy=NO_RULES, shout=30)
+        market.run(100)
+        market.peers["a"].work_ms = 700
+        contract = market.announce("m")
+        market.run(600)
+        if restarted:
+            market.peers["g"].crash()
+            market.restart("g")
+        market.run(10_000)
+        assert market.peers["m"].contract(contract).state is State.FINAL
+
+
+def test_a_veto_of_the_task_reaches_whoever_has_it_now() -> None:
+    """Its manager could not hear it, awarded again and settled: it and the new contractor are told when they ask."""
+    market = market_of("g")
+    market.join("g", policy=NO_RULES)
+    market.run(100)
+    market.peers["a"].work = lambda execute: FAILED
+    market.peers["a"].work_ms = 500
+    contract = market.announce("m", effect=EffectClass.REVERSIBLE)
+    market.run(100)
+    award = market.peers["g"].contract(contract).award
+    assert award is not None
+    market.cut |= {("g", "m"), ("g", "b")}
+    market.peers["g"].run(events=[Vote(about=award.id, body=AGAINST_ALL)])
+    market.run(10_000)
+    settled = market.peers["m"].contract(contract)
+    assert (settled.state, settled.epoch) == (State.SETTLED, 2)
+    market.cut.clear()
+    market.run(60_000)
+    assert [market.peers[name].contract(contract).state for name in "mbg"] == [State.VETOED] * 3
+
+
+def test_a_manager_whose_machine_lost_power_hears_the_votes_on_what_it_settled() -> None:
+    """The settlement was synced and the vote on it was not: in its new feed the manager asks for it again."""
+    market = market_of("g")
+    market.join("g", policy=NO_RULES)
+    market.run(100)
+    contract = market.announce("m", effect=EffectClass.IRREVERSIBLE)
+    market.run(5_000)
+    manager = market.peers["m"]
+    manager.crash()
+    settlement = next(said for said in manager.said() if isinstance(said.body, Settlement))
+    synced = next(at for at, (_, said) in enumerate(manager.journal.rows) if settlement.payload in said)
+    del manager.journal.rows[synced + 1 :]
+    manager.life += 1
+    market.restart("m")
+    assert manager.contract(contract).state is State.SETTLED
+    market.run(10_000)
+    assert manager.contract(contract).state is State.FINAL
