@@ -100,9 +100,9 @@ class Roster:
             known.append(who)
 
     def is_honest(self, peer: bytes) -> bool:
-        """Tell whether a key belongs to one honest process; False for a stranger's, and for one that two share."""
-        known = self._of.get(peer, ())
-        return len(known) == 1 and known[0].honest
+        """Tell whether a key belongs to honest processes alone; False for a stranger's. A copied key lies to nobody."""
+        known = self._of.get(peer)
+        return known is not None and all(one.honest for one in known)
 
     def is_liar(self, peer: bytes) -> bool:
         """Tell whether a key belongs to somebody here who may lie. A key that nobody here has says nothing."""
@@ -115,7 +115,7 @@ class Roster:
 
     def honest(self) -> list[Testimony]:
         """All honest processes, in the order of joining."""
-        return [known[0] for peer, known in self._of.items() if self.is_honest(peer)]
+        return [one for known in self._of.values() for one in known if one.honest]
 
 
 class Lives(Generic[V]):

@@ -47,6 +47,11 @@ def _sizes(node: Node) -> Iterator[tuple[str, int, int]]:
     """What a node holds of everything, and its bound."""
     holdings = node.holdings
     yield "waiting statements", len(holdings.waiting), limits.WAITING_MAX
+    yield (
+        "waiting statements of one author",
+        max(holdings.waiting._of_author.values(), default=0),
+        (limits.WAITING_PER_AUTHOR_MAX),
+    )
     yield "standing permits", len(holdings.standing), limits.STANDING_MAX
     yield "bytes of feeds", holdings.forks.bytes, limits.FORK_BYTES_MAX
     yield "cards", len(node.directory.cards), limits.CARDS_MAX

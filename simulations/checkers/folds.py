@@ -12,13 +12,16 @@ from protocol.keys import Digest
 from protocol.kinds import CHAIN_KINDS
 from protocol.notices import Charter
 from protocol.statements import (
+    Acceptance,
     AnyStatement,
     Award,
     Bid,
     Cancel,
     CancelReason,
     Permit,
+    Progress,
     Renewal,
+    Result,
     Settlement,
 )
 from protocol.states import Reading, State
@@ -75,8 +78,9 @@ def _fault_of_steps(contract: Contract, reading: Reading, looked: int) -> str | 
             award = contract.held.get(Digest(cited.about or b"")) if cited is not None else None
             if cited is None or award is None or not isinstance(award.body, Award):
                 return f"what it cites is not held: {step}"
-            if cited.author != award.body.winner or award not in reading.steps:
-                return f"what it cites is not the contractor's: {step}"
+            fits = isinstance(cited.body, Result if isinstance(step.body, Settlement) else (Acceptance, Progress))
+            if not fits or cited.author != award.body.winner or award not in reading.steps:
+                return f"what it cites is no such answer of the contractor's: {step}"
         before = step
     return None
 

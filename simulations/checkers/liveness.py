@@ -42,8 +42,8 @@ class _AtRest(Checker):
     kind = "liveness"
 
     def live(self, everybody: Sequence[Testimony]) -> list[Testimony]:
-        """Those of whom something is asked: honest, and here."""
-        return [who for who in everybody if who.alive and self.roster.is_honest(who.peer)]
+        """Those of whom something is asked: honest, here, and alone with their key."""
+        return [who for who in everybody if who.alive and who.honest and self.roster.of(who.peer) is who]
 
     def managed(self, everybody: Sequence[Testimony]) -> Iterator[tuple[Testimony, Contract]]:
         """Every contract of a live honest manager that it still holds, of whatever feed."""
@@ -83,7 +83,10 @@ def _describe(reading: Reading) -> str:
 
 
 class PartiesAgree(_AtRest):
-    """Manager, contractor and governors agree on the end of every task of a live manager; others know it, or less."""
+    """Manager, contractor and governors agree on the end of every task of a live manager; others know it, or less.
+
+    A veto of what was cancelled anyway changes nothing, and is not said again.
+    """
 
     def at_rest(self, everybody: Sequence[Testimony], now_us: int) -> None:
         held: dict[Digest, list[tuple[Testimony, Contract]]] = {}
@@ -109,12 +112,23 @@ class PartiesAgree(_AtRest):
                 (seat.governor, seat.feed) == (who.peer, who.node.feed.id) for seat in contract.charter.governors
             )
             party = seated or who.peer in (contract.manager, winner)
-            state = contract.reading.state
-            if not party or (forgotten and not END_RANK[state]):
+            if not party or (forgotten and not END_RANK[contract.reading.state]):
                 continue
-            if (state, contract.reading.orphaned) != (reading.state, reading.orphaned):
+            if not _agree(contract.reading, reading):
                 what = f"it reads {_describe(contract.reading)}, and others {_describe(reading)} ({told})"
                 raise self.broken(what, contract=contract.id, who=who)
+
+
+def _agree(one: Reading, furthest: Reading) -> bool:
+    """Tell whether two readings are the same end; of a cancelled task, how it was cancelled does not matter."""
+    if one.state is furthest.state:
+        return True
+    over = {State.CANCELLED, State.VETOED}
+    return {one.state, furthest.state} == over and all(not _is_settled(reading) for reading in (one, furthest))
+
+
+def _is_settled(reading: Reading) -> bool:
+    return reading.end is not None and isinstance(reading.end.body, Settlement)
 
 
 class ResultsAnswered(_AtRest):

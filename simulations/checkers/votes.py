@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from protocol.contract import Contract
 from protocol.keys import Digest
@@ -23,6 +24,9 @@ from protocol.statements import (
 from simulations.checkers.awards import due_outcome, former_winners
 from simulations.checkers.base import Checker, Roster
 from simulations.testimony import Testimony
+
+BY_HAND: Final = "hand"
+"""The rule that a person's votes name in simulations; in a real market they name a reviewer."""
 
 
 class _Vote(NamedTuple):
@@ -83,9 +87,9 @@ def _contradiction(before: _Vote, vote: _Vote) -> str | None:
     return None
 
 
-class SoundPermit(Checker):
-    """An honest governor permits only what it can recompute, never its own, and after an irreversible go only with the
-    contractor's own end in hand, unless a person says so.
+class SoundVote(Checker):
+    """An honest governor votes only on what it can recompute, and on nothing of its own; unless a person says so, it
+    permits a second irreversible attempt only with the first contractor's own end in hand.
     """
 
     def said(self, who: Testimony, statement: AnyStatement, now_us: int) -> None:
@@ -97,16 +101,21 @@ class SoundPermit(Checker):
             return
         if who.peer in (contract.manager, award.body.winner if award is not None else None):
             raise self.broken("it votes on a contract of its own", contract=contract.id, who=who)
-        if isinstance(statement.body, Permit) and award is not None:
+        if award is None or statement.body.rule == BY_HAND:
+            return
+        missing = [listed for listed in award.body.considered if listed not in contract.held]
+        if missing and _read(contract, statement).stage != "task":
+            raise self.broken(f"it votes without {len(missing)} of the listed bids", contract=contract.id, who=who)
+        if isinstance(statement.body, Permit):
             self._look(who, contract, award, statement.body)
 
     def _look(self, who: Testimony, contract: Contract, award: Statement[Award], permit: Permit) -> None:
         due = due_outcome(contract, award.body, former_winners(contract, award))
-        by_hand = permit.reviewer is not None or permit.rule == "hand"
+        by_hand = permit.reviewer is not None or permit.rule == BY_HAND
         if due != (award.body.bid, award.body.price) and not by_hand:
             raise self.broken("it permits an award that does not recompute", contract=contract.id, who=who)
         irreversible = contract.announcement.body.effect is EffectClass.IRREVERSIBLE
-        if irreversible and not by_hand and _effect_may_have_happened(contract, award):
+        if irreversible and not by_hand and effect_may_have_happened(contract, award):
             what = f"it permits epoch {award.body.epoch}, and an earlier contractor may have done it"
             raise self.broken(what, contract=contract.id, who=who)
 
@@ -117,7 +126,7 @@ def _award_voted_on(contract: Contract, vote: AnyStatement) -> Statement[Award] 
     return award if award is not None and isinstance(award.body, Award) else None  # type: ignore[return-value]
 
 
-def _effect_may_have_happened(contract: Contract, award: Statement[Award]) -> bool:
+def effect_may_have_happened(contract: Contract, award: Statement[Award]) -> bool:
     """Tell whether an earlier epoch had its go, and ended without its contractor's own word."""
     had_go = False
     for step in contract.reading.steps:
@@ -133,3 +142,37 @@ def _effect_may_have_happened(contract: Contract, award: Statement[Award]) -> bo
                 if own_end is None or not isinstance(own_end.body, Failure | Decline):
                     return True
     return False
+
+
+class TriedAgainSafely(Checker):
+    """An honest manager awards an irreversible task again only with the own end in hand of who had its go."""
+
+    def said(self, who: Testimony, statement: AnyStatement, now_us: int) -> None:
+        if not isinstance(statement.body, Award) or not who.honest:
+            return
+        contract = who.node.holdings.contracts.get(Digest(statement.about or b""))
+        if contract is None or contract.announcement.body.effect is not EffectClass.IRREVERSIBLE:
+            return
+        if effect_may_have_happened(contract, statement):  # type: ignore[arg-type]
+            raise self.broken("it awards again what may be done already", contract=contract.id, who=who)
+
+
+class VetoObeyed(Checker):
+    """An honest manager ends in the same turn what it learns a quorum of vetoes against: the epoch, or the task."""
+
+    def turned(self, who: Testimony, touched: Sequence[Contract], now_us: int) -> None:
+        for contract in touched:
+            if contract.manager != who.peer or not contract.votes or not who.honest:
+                continue
+            reading, needed = contract.reading, contract.charter.vetoes_needed
+            if contract.announcement.feed != who.node.feed.id or reading.end is not None or reading.fault is not None:
+                continue
+            against_task, against_epoch = set[bytes](), set[bytes]()
+            for vote in contract.votes:
+                if isinstance(vote.body, Veto) and vote.body.scope is VetoScope.TASK:
+                    against_task.add(vote.author)
+                elif isinstance(vote.body, Veto) and reading.award is not None and vote.about == reading.award.id:
+                    against_epoch.add(vote.author)
+            winner = reading.award.body.winner if reading.award is not None else None
+            if len(against_task) >= needed or len((against_task | against_epoch) - {winner}) >= needed:
+                raise self.broken("it goes on with what is vetoed", contract=contract.id, who=who)

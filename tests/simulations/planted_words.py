@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from protocol.contract import Contract
 from protocol.convictions import Convictions
+from protocol.events import Vote
 from protocol.statements import (
     Award,
     Bid,
@@ -20,7 +21,7 @@ from protocol.statements import (
 from protocol.tender import Step
 from protocol.topics import peer_topic
 from simulations.checkers import feeds, votes
-from tests.simulations.stage import PERMIT, Stage, breaks
+from tests.simulations.stage import PERMIT, VETO, Stage, breaks
 
 # Votes
 
@@ -34,23 +35,54 @@ def a_permit_behind_the_last_word(patch: pytest.MonkeyPatch) -> None:
     stage.tell("said", stage.g, stage.word(stage.g, PERMIT, about=settlement.id))
 
 
-@breaks(votes.SoundPermit)
+@breaks(votes.SoundVote)
 def a_wrong_award_is_permitted(patch: pytest.MonkeyPatch) -> None:
     """A wrong award is permitted."""
     patch.setattr("protocol.auction.score", lambda announcement, bid: -bid.price)
-    Stage(votes.SoundPermit).task()
+    Stage(votes.SoundVote).task()
 
 
-@breaks(votes.SoundPermit)
+@breaks(votes.SoundVote)
 def a_second_irreversible_epoch_is_permitted(patch: pytest.MonkeyPatch) -> None:
     """A lying manager awards again though the first contractor, whose go it had, has not said how it ended."""
     patch.setattr("protocol.tender._recall", _recall_always)
     patch.setattr("protocol.governor.may_have_happened", lambda *place: False)
-    stage = Stage(votes.SoundPermit, liar="m")
+    stage = Stage(votes.SoundVote, liar="m")
     stage.a.work = lambda execute: None
     stage.task(EffectClass.IRREVERSIBLE, run_ms=100)
     stage.a.crash()
     stage.market.run(20_000)
+
+
+@breaks(votes.SoundVote)
+def a_vote_without_the_listed_bids(patch: pytest.MonkeyPatch) -> None:
+    """A vote without the listed bids."""
+    patch.setattr("protocol.governor._missing_bids", lambda contract, award: [])
+    patch.setattr("protocol.governor.fault_of_award", lambda contract, reading, award: None)
+    stage = Stage(votes.SoundVote)
+    stage.market.cut.add(("b", "g"))
+    stage.task()
+
+
+@breaks(votes.TriedAgainSafely)
+def an_irreversible_task_is_awarded_again(patch: pytest.MonkeyPatch) -> None:
+    """The lease of a contractor that had its go runs out, and the manager takes the next one."""
+    patch.setattr("protocol.tender._recall", _recall_always)
+    stage = Stage(votes.TriedAgainSafely)
+    stage.a.work = lambda execute: None
+    stage.task(EffectClass.IRREVERSIBLE, run_ms=100)
+    stage.a.crash()
+    stage.market.run(20_000)
+
+
+@breaks(votes.VetoObeyed)
+def a_manager_goes_on_under_a_veto(patch: pytest.MonkeyPatch) -> None:
+    """A manager goes on under a veto."""
+    patch.setattr("protocol.manager.next_step", lambda *place, **more: None)
+    stage = Stage(votes.VetoObeyed)
+    contract = stage.task(run_ms=100)
+    stage.g.run(events=[Vote(about=contract, body=VETO)])
+    stage.market.run(100)
 
 
 def _recall_always(contract: Contract, reading: object, reason: object) -> object:
