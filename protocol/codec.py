@@ -8,7 +8,8 @@ is ever encoded again, so the id is that of the bytes received.
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Final, TypeVar
+from types import GenericAlias
+from typing import Any, Final, TypeVar, get_type_hints
 
 import msgpack
 import msgspec
@@ -18,10 +19,17 @@ from protocol.keys import Digest
 from protocol.kinds import KINDS, TAG_OF
 from protocol.statements import AnyStatement, Body, Statement
 
+_TAG_LENGTH: Final = 0x1F
+"""The bits of a short string's first byte that say how long it is."""
 PAYLOAD_TYPE: Final = b"application/vnd.vendue.statement.v1+msgpack"
 _LEAF_AND_TYPE: Final = b"\0DSSEv1 %d %s " % (len(PAYLOAD_TYPE), PAYLOAD_TYPE)
 _STATEMENT_FIELDS: Final = 9
-_TYPES: Final[dict[str, Any]] = {tag: Statement[kind.body] for tag, kind in KINDS.items()}  # type: ignore[name-defined]
+_ENVELOPE: Final = tuple(get_type_hints(Statement, include_extras=True).values())[1 : _STATEMENT_FIELDS - 1]
+_TYPES: Final[dict[str, Any]] = {tag: GenericAlias(tuple, (str, *_ENVELOPE, kind.body)) for tag, kind in KINDS.items()}
+"""Tag → the types of the nine fields, bounds and all."""
+_DECODERS: Final = {msgpack.packb(tag): msgspec.msgpack.Decoder(fields) for tag, fields in _TYPES.items()}
+"""The bytes of a tag → what reads such a statement in one go."""
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 B = TypeVar("B", bound=Body)
 
@@ -84,6 +92,17 @@ def decode(payload: bytes, seal: object = None, known_id: Digest | None = None) 
     """Read one statement. Raises Malformed with the rule that it breaks."""
     if len(payload) > limits.STATEMENT_MAX:
         raise Malformed("statement too long")
+    decoder = _DECODERS.get(payload[1 : 2 + (payload[1] & _TAG_LENGTH)]) if len(payload) > 1 else None
+    if decoder is not None:
+        try:
+            return _statement(decoder.decode(payload), payload, seal, known_id)
+        except (ValueError, RecursionError):
+            pass  # which rule it breaks is found out more slowly
+    return _decode_by_rules(payload, seal, known_id)
+
+
+def _decode_by_rules(payload: bytes, seal: object, known_id: Digest | None) -> AnyStatement:
+    """Read one statement rule by rule. Raises Malformed with the first that it breaks."""
     fields = unpack(payload, bytes_max=limits.INLINE_MAX, items_max=limits.REVOCATIONS_MAX)
     if type(fields) is not list or len(fields) != _STATEMENT_FIELDS:
         raise Malformed("not an array of nine fields")
@@ -91,13 +110,18 @@ def decode(payload: bytes, seal: object = None, known_id: Digest | None = None) 
     statement_type = _TYPES.get(kind) if type(kind) is str else None
     if statement_type is None:
         raise Malformed("unknown kind")
-    fields += (payload, known_id or statement_id(payload), seal)
     try:
         # With bytes named as a type of the input, a string is never taken for the base64 of a byte string.
-        statement: AnyStatement = msgspec.convert(fields, statement_type, builtin_types=(bytes,))
+        converted = msgspec.convert(fields, statement_type, builtin_types=(bytes,))
     except (msgspec.ValidationError, RecursionError, OverflowError):
         raise Malformed(f"fields do not fit {kind}") from None
-    return statement
+    return _statement(converted, payload, seal, known_id)
+
+
+def _statement(fields: tuple[Any, ...], payload: bytes, seal: object, known_id: Digest | None) -> AnyStatement:
+    kind, market, author, feed, seq, prev, made_ms, about, body = fields
+    own_id = known_id or statement_id(payload)
+    return Statement(kind, market, author, feed, seq, prev, made_ms, about, body, payload, own_id, seal)
 
 
 def encode(
@@ -113,6 +137,5 @@ def encode(
 ) -> Statement[B]:
     """Make a statement of our own: its payload is fixed here, once."""
     kind = TAG_OF[type(body)]
-    fields = msgspec.to_builtins(body, builtin_types=(bytes,))
-    payload = msgpack.packb((kind, market, author, feed, seq, prev, made_ms, about, fields))
+    payload = _encode((kind, market, author, feed, seq, prev, made_ms, about, body))
     return Statement(kind, market, author, feed, seq, prev, made_ms, about, body, payload, statement_id(payload))
