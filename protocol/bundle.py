@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgpack
+from msgspec import Struct
 
 from protocol import limits, merkle
 from protocol.codec import Malformed, decode, statement_id, unpack
@@ -74,7 +75,7 @@ class Bundle:
         )  # fmt: skip
 
 
-class Seal(NamedTuple):
+class Seal(Struct, frozen=True, gc=False):
     """Where a statement came in: the bundle it can be cut from, or the evidence it was."""
 
     source: Bundle | bytes

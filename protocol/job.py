@@ -28,6 +28,7 @@ RESTARTED: Final = "the peer was restarted during the work"
 PLACE_WAIT_MS: Final = 500
 """How long an award may wait for a free place before it is declined: well within the manager's accept window."""
 
+_LAST_WORDS: Final = frozenset({Result, Failure, Decline})
 UNCONFIRMED_MS: Final = 1_000
 """When a winner that may not confirm yet (no permit, or a veto) asks for the first time what became of its award."""
 
@@ -63,7 +64,7 @@ class Job:
     @property
     def answered(self) -> bool:
         """The contractor has said its last word on this award."""
-        return self.last is not None and isinstance(self.last.body, Result | Failure | Decline)
+        return self.last is not None and type(self.last.body) in _LAST_WORDS
 
     @property
     def accepted(self) -> bool:

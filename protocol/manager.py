@@ -208,7 +208,7 @@ class Manager:
     def _all_answered(self, tender: Tender) -> bool:
         """Early close: every member here whose card has the skill has bid or refused."""
         offering = self._directory.offering(tender.contract.announcement.body.skill)
-        return 0 < len(offering) <= len(tender.answered) and all(member in tender.answered for member in offering)
+        return 0 < len(offering) <= len(tender.answered) and offering <= tender.answered.keys()
 
     def _take_step(self, contract: Contract, step: Step, actions: list[Action], now_ms: int) -> None:
         """Say a step, to all who must hear it."""

@@ -166,7 +166,8 @@ class Node:
             self.holdings.seen.forget(announcement.id)  # its manager will say it again, when there is room
             return []
         waiting = self.holdings.waiting.release(announcement.id)
-        if self.governor is None and not any(is_award_of(announcement, guest, self.feed.author) for guest in waiting):
+        awards = [guest for guest in waiting if is_award_of(announcement, guest, self.feed.author)]
+        if self.governor is None and not awards:
             for guest in waiting:
                 self.holdings.seen.forget(guest.id)
             return self.bidder.invited(announcement, now_ms)  # type: ignore[arg-type]
@@ -208,12 +209,14 @@ class Node:
 
     def _learn(self, contract: Contract, statement: AnyStatement, now_ms: int) -> list[Action]:
         """Take a statement into its contract; whoever waited for it comes in behind it."""
-        fork = self.convictions.by_use(statement) if isinstance(statement.body, Award) else []
-        if isinstance(statement.body, Award):
+        fork: list[Action] = []
+        award = type(statement.body) is Award
+        if award:
+            fork = self.convictions.by_use(statement)
             self.know_bid(contract, statement)  # type: ignore[arg-type]
         if not self.holdings.learn(contract, statement):
             return fork
-        if isinstance(statement.body, Award):
+        if award:
             self._answered.note(statement.id, now_ms)  # it comes on two topics: the second is no question
         actions = [*fork, KEEP, *self.convictions.by_prev(contract, statement)]
         # What waited comes in first: nobody starts on an award whose veto or recall is here already.

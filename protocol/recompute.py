@@ -18,7 +18,7 @@ def fault_of_award(contract: Contract, reading: Reading, award: Statement[Award]
         bid = contract.held.get(Digest(bid_id))
         if bid is None or not isinstance(bid.body, Bid) or bid.about != contract.id:
             return "the award lists a bid that is none for this task"
-        considered.append(cast(Statement[Bid], bid))
+        considered.append(cast("Statement[Bid]", bid))
     before = [
         step.body.winner
         for step in reading.steps

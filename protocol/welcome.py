@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from protocol import limits
 from protocol.charter import has_seat
@@ -13,6 +14,8 @@ from protocol.keys import Digest
 from protocol.kinds import CHAIN_KINDS
 from protocol.statements import AnyStatement, Award, Bid, Cancel, Permit, Refusal, Statement, Veto
 
+_VOTES: Final = frozenset({Permit, Veto})
+_OFFERS: Final = frozenset({Bid, Refusal})
 Hears = Callable[[Contract, AnyStatement], bool]
 
 
@@ -32,11 +35,11 @@ class Welcome:
         if type(body) in CHAIN_KINDS:
             own_feed = statement.feed == contract.announcement.feed
             return author == contract.manager and (own_feed or isinstance(body, Cancel))
-        if isinstance(body, Permit | Veto):
+        if type(body) in _VOTES:
             return has_seat(contract.charter, statement)
         if len(contract.held) >= limits.CONTRACT_STATEMENTS_MAX // 2:
             return False  # the rest is for the chain and the votes
-        if isinstance(body, Bid | Refusal):
+        if type(body) in _OFFERS:
             return statement.about == contract.id and self._hears(contract, statement)
         award = contract.held.get(Digest(statement.about or b""))
         return award is None or (isinstance(award.body, Award) and award.body.winner == author)

@@ -40,16 +40,22 @@ class _Run:
 
     def __init__(
         self, award: bytes, skill: Skill, raw_input: bytes, lease: Lease, context: Context, loop_s: float,
-        log: FilteringBoundLogger,
+        log: FilteringBoundLogger, contract: bytes | None,
     ) -> None:  # fmt: skip
         self.award, self.skill, self.raw_input = award, skill, raw_input
         self.lease, self.context = lease, context
         self.began_s = loop_s
-        self.log = log.bind(skill=skill.name, award=award.hex()[:16])
+        self._log, self._contract = log, contract
         self.halted: Failed | None = None
         """Why the run was ended from outside; what the code still returns counts no more."""
         self.driver: asyncio.Task[_Outcome] | None = None
         self.alarm: asyncio.TimerHandle | None = None
+
+    @property
+    def log(self) -> FilteringBoundLogger:
+        """Bound when there is something to say, which is rare."""
+        log = self._log if self._contract is None else for_contract(self._log, self._contract)
+        return log.bind(skill=self.skill.name, award=self.award.hex()[:16])
 
 
 class Workers:
@@ -97,8 +103,8 @@ class Workers:
             end_reason=lease.end_reason,
             report=lambda permille, note: self._report(award, permille, note),
         )
-        log = self._log if contract is None else for_contract(self._log, contract)
-        run = self._runs[award] = _Run(award, skill, raw_input, lease, context, self._loop.time(), log)
+        run = _Run(award, skill, raw_input, lease, context, self._loop.time(), self._log, contract)
+        self._runs[award] = run
         run.driver = self._loop.create_task(self._drive(run))
         self._drivers.add(run.driver)
         run.driver.add_done_callback(lambda driver: self._driven(run, driver))
