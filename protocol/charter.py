@@ -6,7 +6,7 @@ Certificates and revocations bind at the door, for new statements, and never in 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from protocol.keys import Digest
 from protocol.notices import Charter
@@ -55,12 +55,15 @@ class Gate(NamedTuple):
     """Such a task may not be announced here at all."""
 
 
+_NO_GATE: Final = Gate(go=False, permit=False, final=False, refused=False)
+
+
 def gate_of(announcement: Announcement, charter: Charter) -> Gate:
     """The gate of a task, the same at every peer."""
     governed = bool(charter.governors)
     match announcement.effect:
         case EffectClass.PURE:
-            return Gate(go=False, permit=False, final=False, refused=False)
+            return _NO_GATE
         case EffectClass.REVERSIBLE:
             permit = governed and any(
                 rule.skill in ("", announcement.skill) and announcement.budget >= rule.price_min

@@ -79,7 +79,7 @@ class Gaps:
         return [self.tail(*key) for key in self.feeds if key[0] == author]
 
     def deadline_ms(self) -> int | None:
-        return min([self.feeds[key].ask_ms or 0 for key in self._open], default=None)
+        return min([self.feeds[key].ask_ms or 0 for key in self._open]) if self._open else None
 
     def tick(self, now_ms: int) -> list[Action]:
         """Ask the authors for what is missing in their feeds, ever more rarely."""

@@ -13,6 +13,7 @@ from typing import Final
 from protocol import limits
 from protocol.actions import Action, Fetch, NoVote, Say
 from protocol.contract import Contract
+from protocol.dues import earliest
 from protocol.events import Vote
 from protocol.feed import Feed
 from protocol.gaps import Gaps
@@ -302,8 +303,7 @@ class Governor:
 
     def deadline_ms(self) -> int | None:
         bids_ms = min([due_ms for due_ms, _ in self._incomplete.values()], default=None)
-        dues = (self.gaps.deadline_ms(), self._vigil.deadline_ms(), bids_ms)
-        return min((due for due in dues if due is not None), default=None)
+        return earliest(self.gaps.deadline_ms(), self._vigil.deadline_ms(), bids_ms)
 
     def tick(self, now_ms: int) -> list[Action]:
         """Ask for what is missing, and say again what nobody has answered."""

@@ -10,6 +10,7 @@ from typing import Final, TypeGuard
 
 from protocol import limits
 from protocol.contract import Contract
+from protocol.dues import earliest
 from protocol.keys import Digest
 from protocol.statements import (
     Announcement,
@@ -80,11 +81,14 @@ class Job:
 
     def next_due_ms(self, now_ms: int, *, queued: bool) -> int | None:
         """When something is due next, whatever is heard until then; always later than now, where all is done."""
-        dues = [self.lease_until, self.progress_at] if self.started and not self.answered else []
-        dues.append(self.repeat_at)
-        if self.last is None:
-            dues.append(self.offered_at + PLACE_WAIT_MS if queued else None)
-        return min((max(due, now_ms + 1) for due in dues if due is not None), default=None)
+        at_work = self.started and not self.answered
+        due = earliest(
+            self.lease_until if at_work else None,
+            self.progress_at if at_work else None,
+            self.repeat_at,
+            self.offered_at + PLACE_WAIT_MS if queued and self.last is None else None,
+        )
+        return max(due, now_ms + 1) if due is not None else None
 
 
 def is_award_to(step: AnyStatement, winner: bytes) -> TypeGuard[Statement[Award]]:

@@ -16,6 +16,7 @@ from protocol.contract import Contract
 from protocol.contractor import Contractor
 from protocol.convictions import Convictions
 from protocol.directory import Directory
+from protocol.dues import earliest
 from protocol.events import (
     Advanced,
     Announce,
@@ -115,15 +116,14 @@ class Node:
 
     def deadline_ms(self) -> int | None:
         """When `Tick` is due next, or None: nothing happens by itself."""
-        dues = [
+        return earliest(
             self.manager.deadline_ms(),
             self.contractor.deadline_ms(),
             self.bidder.deadline_ms(),
             self.holdings.waiting.deadline_ms(),
             self.governor.deadline_ms() if self.governor is not None else None,
             self._incomplete.deadline_ms(),
-        ]
-        return min((due for due in dues if due is not None), default=None)
+        )
 
     # Statements
 

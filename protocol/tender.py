@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from protocol import limits
 from protocol.auction import decide, eligible
 from protocol.contract import Contract
+from protocol.dues import earliest
 from protocol.keys import Digest
 from protocol.statements import (
     Announcement,
@@ -123,12 +124,12 @@ class Tender:
             return self.repeat_at
         if reading.end is not None or reading.fault is not None:
             return None
-        dues = [self.deadline_at, self.phase_until, self.repeat_at]
         if reading.state is State.OPEN:
-            dues = [self.deadline_at, self.bid_until]
-            if now_ms < self.patience_until:
-                dues.append(self.patience_until)
-        return min(max(due, now_ms + 1) for due in dues if due is not None)
+            patience = self.patience_until if now_ms < self.patience_until else None
+            due = earliest(self.deadline_at, self.bid_until, patience)
+        else:
+            due = earliest(self.deadline_at, self.phase_until, self.repeat_at)
+        return max(due, now_ms + 1) if due is not None else None
 
 
 def next_step(tender: Tender, reading: Reading, now_ms: int, *, all_answered: bool) -> Step | None:

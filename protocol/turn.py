@@ -19,6 +19,7 @@ from protocol import limits
 from protocol.actions import KEEP, Action, Execute, Keep, Say, Show
 from protocol.bundle import Door, Opened, Opener, evidence_of, open_bundle, open_door, open_evidence
 from protocol.codec import Malformed, decode, unpack
+from protocol.dues import earliest
 from protocol.errors import Blame, Ruling, Verdict
 from protocol.events import Event, Heard, HeardAgain, Tick
 from protocol.keys import PeerId, Sealer, Signature
@@ -187,8 +188,7 @@ class Turn:
 
     def deadline_ms(self) -> int | None:
         """When the next turn is due, whatever comes in until then."""
-        dues = [due for due in (self.node.deadline_ms(), self._outbox.due_ms, self._received_due_ms) if due is not None]
-        return min(dues, default=None)
+        return earliest(self.node.deadline_ms(), self._outbox.due_ms, self._received_due_ms)
 
     # Frames in
 

@@ -92,4 +92,4 @@ class WaitingRoom:
         return asked
 
     def deadline_ms(self) -> int | None:
-        return min(self._next_ask_ms.values(), default=None)
+        return min(self._next_ask_ms.values()) if self._next_ask_ms else None
