@@ -108,7 +108,7 @@ class Workers:
         run.driver = self._loop.create_task(self._drive(run))
         self._drivers.add(run.driver)
         run.driver.add_done_callback(lambda driver: self._driven(run, driver))
-        run.alarm = self._loop.call_later(skill.time_limit_ms / 1000, self._pass_limit, run)
+        self._loop.call_soon(self._loop.call_soon, self._watch, run)
 
     def extend(self, award: bytes, lease_until_ms: int) -> None:
         """Renew the lease; of an award that is not at work it means nothing."""
@@ -129,6 +129,11 @@ class Workers:
         while self._runs:
             self._settle(next(iter(self._runs.values())), None)
         self._threads.close()
+
+    def _watch(self, run: _Run) -> None:
+        """Most work that ends at once has ended by now, and needs no alarm."""
+        if run.alarm is None and self._runs.get(run.award) is run:
+            run.alarm = self._loop.call_later(run.skill.time_limit_ms / 1000, self._pass_limit, run)
 
     def _pass_limit(self, run: _Run) -> None:
         reason = f"The time limit of {run.skill.time_limit_ms / 1000:g} s passed."
