@@ -14,21 +14,21 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from peer.contacts import Contacts
 from peer.journal import Journal
-from peer.net.discovery import Discovery, Found
+from peer.net.discovery import Discovery
 from peer.net.fetch import Fetch
 from peer.net.requests import FeedRange, Ids
-from peer.net.transport import Addresses, Transport
+from peer.net.transport import Transport
+from peer.shelf import Shelf
 from peer.telemetry import logger
 from peer.work.skill import Skill
 from peer.work.workers import Done, Failed, Workers
 from protocol import limits
 from protocol.actions import Action, Check, Convict, Execute, Extend, FetchFeed, Impossible, Report, Stop
 from protocol.actions import Fetch as FetchIds
-from protocol.bundle import evidence_of, exhibit
-from protocol.codec import decode
-from protocol.events import Advanced, Event, Lost, Present, Seen, Worked
-from protocol.keys import Digest, PeerId, short_peer
+from protocol.events import Advanced, Event, Present, Worked
+from protocol.keys import Digest, short_peer
 from protocol.node import Node
 from protocol.notices import Card
 from protocol.outbox import exhibit_frames
@@ -47,7 +47,6 @@ ROUNDS_TO_ANSWER: Final = 2
 """Rounds of the loop that work which ends at once takes, from its start until it is heard of."""
 ROUNDS_TO_SPEAK: Final = 4
 """... and that a caller takes from hearing how its task ended to announcing the next one."""
-STRANGERS_MAX: Final = 1_024
 _NO_TOPIC: Final = bytes(TOPIC_LENGTH)
 
 _CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -90,9 +89,8 @@ class Runtime:
         )
         self._events: list[Event] = []
         self._fetched: list[bytes] = []
-        self._addresses: dict[bytes, Addresses] = {}
-        self._topics: dict[bytes, PeerId] = {}
-        self._present: set[bytes] = set()
+        self._contacts = Contacts(transport, discovery, self.post, self.log)
+        self.address_of = self._contacts.address_of
         self._turn_due = False
         self._last_turn_s = 0.0
         self._accepted = 0
@@ -108,12 +106,12 @@ class Runtime:
             self.transport.subscribe(b"")
         for topic in [peer_topic(self.node.peer), governance_topic(self.node.market), *map(skill_topic, self._skills)]:
             self.transport.subscribe(topic)
-        self._fetch.serve(self._serve)
+        self._fetch.serve(Shelf(self.node, self._journal, self.turn.sealer).serve)
         self._fetch.listen(self._loop)
         self.transport.listen(self._loop, self._wake)
         self._carry_out(self.turn.resume(clock_ms()))
         self.post(Present(self._card))
-        self.discovery.start(self._found, self._gone)
+        self._contacts.start()
 
     async def close(self) -> None:
         """Say nothing more, stop the work, and leave cleanly."""
@@ -138,10 +136,6 @@ class Runtime:
         """A future of this peer's loop."""
         return self._loop.create_future()
 
-    def address_of(self, known: bytes) -> Addresses | None:
-        """Where a peer was found."""
-        return self._addresses.get(known)
-
     # The loop
 
     def _wake(self) -> None:
@@ -163,8 +157,8 @@ class Runtime:
         if self._fetched:
             frames += [_NO_TOPIC + frame for frame in exhibit_frames(self._fetched)]
             self._fetched.clear()
-        for topic, here in self.transport.presences():
-            self._noticed(topic, here=here)
+        for presence in self.transport.presences():
+            self._contacts.noticed(presence)
         if not frames and not self._events and not self._is_due():
             self._turn_due = False
             self._arm()
@@ -307,44 +301,10 @@ class Runtime:
     def _advanced(self, award: bytes, permille: int, note: str) -> None:
         self.post(Advanced(award=Digest(award), permille=permille, note=note[: limits.NOTE_MAX]))
 
-    # Peers
-
-    def _found(self, found: Found) -> None:
-        who = PeerId(found.peer_id)
-        self._addresses[who] = found.addresses
-        topic = peer_topic(who)
-        self._topics[topic] = who
-        self.transport.connect(who, found.addresses.publish)
-        self.log.debug("a peer was found", other=short_peer(who), way=str(found.path))
-        if topic in self._present:
-            self.post(Seen(who))
-
-    def _gone(self, gone: bytes) -> None:
-        """A goodbye is a hint: a peer that still listens to us stays."""
-        if peer_topic(gone) not in self._present:
-            self._addresses.pop(gone, None)
-            self.transport.disconnect(gone)
-
-    def _noticed(self, topic: bytes, *, here: bool) -> None:
-        """Somebody subscribed to a peer's own topic at our publisher, or left: that peer can hear us, or cannot."""
-        if topic[:1] != b"p":
-            return
-        who = self._topics.get(topic)
-        if here and len(self._present) < STRANGERS_MAX:
-            self._present.add(topic)
-            if who is not None:
-                self._events.append(Seen(who))
-                self.discovery.mark_live(who)
-        elif not here:
-            self._present.discard(topic)
-            if who is not None:
-                self._events.append(Lost(who))
-                self.discovery.mark_dead(who)
-
     # Fetching
 
     def _ask(self, holder: bytes, request: Ids | FeedRange) -> None:
-        where = self._addresses.get(holder)
+        where = self.address_of(holder)
         if where is not None:
             self._fetch.ask(holder, where.fetch, request, self._take_fetched)
 
@@ -352,16 +312,3 @@ class Runtime:
         if pieces and not self._closing:
             self._fetched += pieces
             self._wake()
-
-    def _serve(self, request: Ids | FeedRange) -> list[bytes]:
-        """Answer another's question: evidence of what we hold, or of a range of our own feed."""
-        if isinstance(request, Ids):
-            found = [self.node.holdings.find(Digest(known)) for known in request.ids[: limits.FETCH_IDS_MAX]]
-            return [evidence_of(statement, self.turn.sealer) for statement in found if statement is not None]
-        if request.author != self.node.peer:
-            return []
-        last = min(request.last_seq, request.first_seq + limits.BUNDLE_STATEMENTS_MAX - 1)
-        payloads = self._journal.said(request.feed, request.first_seq, last)
-        said = [decode(payload) for payload in payloads]
-        said = [statement for statement in said if request.first_seq <= statement.seq <= last]
-        return exhibit(said, self.turn.sealer) if said else []
