@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
 
 import click
 
 from simulations.figures import Stopwatch
+from simulations.record import Marks, Parted, Record, every_of, origin, read, record_of, simulation_of, write
+from simulations.report import Teller, document_of, show_result, show_story
+from simulations.run import Watching
 from simulations.scenario import built_in, load
-from simulations.simulation import Result, Simulation
-from simulations.speech import answer, changes_of, changing, page, progress, speaking, varying
+from simulations.simulation import PromiseBroken, Result, Simulation
+from simulations.speech import Varied, answer, page, progress, speaking, varying
 from simulations.world import World
+
+PARTED_DO: Final = "Replay it with the code that made it; with the same code, this is a fault of the simulator."
 
 
 @click.group()
@@ -27,8 +33,8 @@ def listing(as_json: bool) -> None:
     document = [{"name": name, "about": one.about, "peers": one.peers} for name, one in loaded.items()]
 
     def show() -> None:
-        for row in document:
-            click.echo(f"{row['name']:22}{row['about']}")
+        for name, one in loaded.items():
+            click.echo(f"{name:22}{one.about}")
         click.echo("\nRun one: vendue sim run NAME")
 
     answer(as_json, document, show)
@@ -36,76 +42,78 @@ def listing(as_json: bool) -> None:
 
 @sim.command()
 @click.argument("scenario")
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Where all chance comes from.")
-@click.option("--tasks", type=int, metavar="N", help="How many tasks come.")
+@click.option("--record", type=click.Path(path_type=Path), metavar="FILE", help="Keep a trace, which can be replayed.")
 @varying
-@changing
 @speaking
-def run(
-    scenario: str,
-    seed: int,
-    tasks: int | None,
-    peers: int | None,
-    orders: str | None,
-    changes: tuple[str, ...],
-    as_json: bool,
-) -> None:
+def run(varied: Varied, scenario: str, record: Path | None, as_json: bool) -> None:
     """Run SCENARIO, a name or a TOML file, and say what became of its tasks."""
-    simulation = Simulation(scenario, seed=seed, peers=peers, changes=changes_of(changes), orders=orders)
-    result, figures = watched(simulation, tasks, quiet=as_json)
-    document = {
-        "scenario": scenario, "seed": seed, "digest": result.digest, "metrics": asdict(result.metrics),
-        "peers": simulation.scenario.peers, "deliveries": result.deliveries, "events": result.events,
-        "world_ms": result.world_ms, "figures": figures,
-    }  # fmt: skip
-    answer(as_json, document, lambda: _show(simulation, result, figures))
+    simulation = varied.simulation(scenario)
+    marks = Marks(every_of(simulation.scenario.seconds))
+    try:
+        result, figures = watched(simulation, [marks], quiet=as_json)
+    except PromiseBroken as found:
+        if record is not None:
+            write(record_of(simulation, marks, found), record)
+        raise
+    if record is not None:
+        write(record_of(simulation, marks, result), record)
+    document = document_of(simulation, result, figures)
+    answer(as_json, document, lambda: show_result(page(), simulation, result, figures))
 
 
-def watched(simulation: Simulation, tasks: int | None, *, quiet: bool) -> tuple[Result, dict[str, float]]:
+def watched(simulation: Simulation, also: Sequence[Watching], *, quiet: bool) -> tuple[Result, dict[str, float]]:
     """Run with a stopwatch, and a bar where somebody looks."""
     watch = Stopwatch()
     with progress(simulation.name, simulation.scenario.seconds, quiet=quiet) as done:
 
         def watching(part: str, world: World) -> None:
             watch(part, world)
+            for watcher in also:
+                watcher(part, world)
             done(watch.slices)
 
-        result = simulation.run(tasks, watching=watching)
+        result = simulation.run(watching=watching)
     return result, watch.figures(result)
 
 
-def _show(simulation: Simulation, result: Result, figures: dict[str, float]) -> None:
-    scenario, sheet = simulation.scenario, page()
-    sheet.print(f"{simulation.name}, seed {simulation.seed}: {scenario.about}", style="bold")
-    mix = ", ".join(f"{count} {kind}" for kind, count in scenario.population.items())
-    promises = "all promises held" if scenario.checkers is None else f"{len(scenario.checkers)} promises watched"
-    sheet.print(f"{scenario.peers} peers ({mix}); {scenario.seconds} s of tasks, then the heal; {promises}.\n")
-    for label, value in lines(result):
-        sheet.print(f"  {label:<24} {value}")
-    sheet.print(
-        f"\n{result.deliveries} deliveries in {figures['seconds']} s: {figures['deliveries_per_s']} a second, "
-        f"{figures['times_real_time']} × real time while tasks came; peak {figures['peak_mib']} MiB.",
-        style="dim",
-    )
-    sheet.print(f"digest {result.digest}")
+@sim.command()
+@click.argument("trace")
+@varying
+@speaking
+def replay(varied: Varied, trace: str, as_json: bool) -> None:
+    """Run again what TRACE recorded, a file; or a scenario by name, with its --seed. What broke is told in words."""
+    path, known = Path(trace), None
+    if path.is_file() and path.suffix != ".toml":
+        known = read(path)
+        simulation = simulation_of(known)
+        marks = Marks(every_of(simulation.scenario.seconds), expected=known.marks)
+    else:
+        simulation = varied.simulation(trace)
+        marks = Marks(every_of(simulation.scenario.seconds))
+    teller = Teller()
+    try:
+        result, figures = watched(simulation, [teller, marks], quiet=as_json)
+    except PromiseBroken as found:
+        if not as_json:
+            show_story(page(), teller.lines(found.broken.contract))
+        raise
+    except Parted as parted:
+        raise Parted(parted.what, why=f"It was {origin(known)}." if known else "", do=PARTED_DO) from None
+    _compare(known, result)
+    document = document_of(simulation, result, figures) | {"trace": origin(known) if known else None}
+    answer(as_json, document, lambda: _show_replay(simulation, result, figures, known))
 
 
-def lines(result: Result) -> list[tuple[str, str]]:
-    """The metrics of a run, for people."""
-    m = result.metrics
-    end = f"{m.vetoed} vetoed, {m.cancelled} cancelled" if m.placed < m.tasks else "none failed"
-    return [
-        ("tasks placed", f"{m.placed} of {m.tasks} ({_number(m.placed_percent)} %); {end}"),
-        ("price over the optimum", _number(m.price_over_optimum, "nothing placed, or scipy is not installed")),
-        ("time to award", f"{_number(m.award_ms_median)} ms median, {_number(m.award_ms_p95)} ms p95"),
-        ("time to the end", f"{_number(m.end_ms_median)} ms median"),
-        ("statements per task", f"{_number(m.statements_per_task)}, handled {_number(m.deliveries_per_task)} times"),
-        ("wasted bids", f"{_number(m.wasted_bids_percent)} %"),
-        ("agents at work", f"{_number(m.utilisation_percent)} % of what they could"),
-        ("converged after the heal", f"{_number(m.converged_ms)} ms"),
-        ("fairness (Jain)", _number(m.fairness)),
-    ]
+def _compare(known: Record | None, result: Result) -> None:
+    """Raises Parted where a trace has another end than its replay."""
+    if known is not None and known.digest != result.digest:
+        broken = f", where it broke: {known.broken}" if known.broken else ""
+        raise Parted(
+            f"The replay parts from the trace at its end{broken}.", why=f"It was {origin(known)}.", do=PARTED_DO
+        )
 
 
-def _number(value: Any, nothing: str = "–") -> str:
-    return nothing if value is None else f"{value:,.3f}".rstrip("0").rstrip(".")
+def _show_replay(simulation: Simulation, result: Result, figures: dict[str, float], known: Record | None) -> None:
+    show_result(page(), simulation, result, figures)
+    if known is not None:
+        click.echo(f"The same as the trace, at {len(known.marks)} marks and at its end; {origin(known)}.")

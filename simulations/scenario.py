@@ -21,6 +21,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 from protocol.errors import BadConfig, UsageError
@@ -167,6 +168,17 @@ def table_of(name: str) -> dict[str, Any]:
     if text is None:
         text = _text_of(Path(name))
     return settings.parse(text, name)
+
+
+def table_of_scenario(scenario: Scenario) -> dict[str, Any]:
+    """The table that makes this scenario again."""
+    return _without_none(msgspec.to_builtins(scenario))
+
+
+def _without_none(table: dict[str, Any]) -> dict[str, Any]:
+    """TOML has no word for what is not there, and neither have our tables."""
+    said = {name: value for name, value in table.items() if value is not None}
+    return {name: _without_none(value) if isinstance(value, dict) else value for name, value in said.items()}
 
 
 def _text_of(path: Path) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import click
 
@@ -14,6 +15,8 @@ from simulations import settings
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from simulations.simulation import Simulation
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 PLAIN_WIDTH: Final = 160
@@ -27,15 +30,45 @@ def speaking(command: _Command) -> _Command:
     return as_json(debug(command))
 
 
+class Varied(NamedTuple):
+    """What the options of a command make of a scenario."""
+
+    seed: int
+    peers: int | None
+    tasks: int | None
+    orders: str | None
+    changes: dict[str, Any]
+
+    def simulation(self, scenario: str) -> Simulation:
+        """The scenario, so varied. Raises UsageError, BadConfig."""
+        from simulations.simulation import Simulation
+
+        changes = self.changes if self.tasks is None else {**self.changes, "tasks.count": self.tasks}
+        return Simulation(scenario, seed=self.seed, peers=self.peers, changes=changes, orders=self.orders)
+
+
 def varying(command: _Command) -> _Command:
-    """Give a command the options that make another experiment of a scenario."""
-    peers = click.option("--peers", type=int, metavar="N", help="The same mix in a market of this size.")
-    orders = click.option("--orders", type=click.Path(), metavar="DIR", help="Take arrivals from a shop's returns.")
-    return peers(orders(command))
+    """Give a command the options that make another experiment of a scenario; it is called with them as one."""
+
+    @wraps(command)
+    def called(
+        seed: int, peers: int | None, tasks: int | None, orders: str | None, changes: tuple[str, ...], **others: Any
+    ) -> Any:
+        return command(Varied(seed, peers, tasks, orders, changes_of(changes)), **others)
+
+    for option in reversed(VARYING):
+        called = option(called)
+    return called  # type: ignore[return-value]
 
 
-changing = click.option(
-    "--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change the scenario: --set network.loss=0.1"
+VARYING: Final = (
+    click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Where all chance comes from."),
+    click.option("--peers", type=int, metavar="N", help="The same mix in a market of this size."),
+    click.option("--tasks", type=int, metavar="N", help="How many tasks come."),
+    click.option("--orders", type=click.Path(), metavar="DIR", help="Take arrivals from a real shop's returns."),
+    click.option(
+        "--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change the scenario: --set network.loss=0.1"
+    ),
 )
 
 

@@ -1,0 +1,162 @@
+"""A run in a file: what it takes to run it again anywhere, and the digests that it had on its way.
+
+The world is a function of the scenario and the seed, so a trace of some kilobytes holds a run of millions of events.
+Where a replay goes another way, its marks tell in which second.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from protocol.errors import BadConfig, BadEvidence
+from simulations import scenario as scenarios
+from simulations import settings, trace
+from simulations.arrivals import Arrival
+from simulations.scenario import table_of_scenario
+from simulations.simulation import PromiseBroken, Result, Simulation
+from simulations.world import World
+
+MARKS_MAX: Final = 256
+FILE_BYTES_MAX: Final = 16 * 1024 * 1024
+_Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One run that was recorded."""
+
+    trace: int
+    """The version of the trace: what is in the digest, and how."""
+    made_by: str
+    """The version of vendue, the code it was, and the Python under it."""
+    code: str
+    python: str
+    name: str
+    scenario: dict[str, Any]
+    seed: int
+    arrivals: list[tuple[int, int]] | None
+    """Where they came from a folder: when (in microseconds) and how large."""
+    marks: list[tuple[int, _Digest]]
+    """The digest at some times (in microseconds)."""
+    digest: _Digest
+    broken: str | None
+    """What a checker found, if one did."""
+
+
+class Parted(BadEvidence):
+    """A replay went another way than what was recorded."""
+
+
+@dataclass
+class Marks:
+    """Notes the digest of a run from time to time (`simulation.Watching`), and compares it with an earlier run's."""
+
+    every: int
+    """Seconds of the world between two marks."""
+    made: list[tuple[int, str]] = field(default_factory=list)
+    expected: Sequence[tuple[int, str]] = ()
+    seconds: int = 0
+
+    def __call__(self, part: str, world: World) -> None:
+        if part == "tasks":
+            self.seconds += 1
+            if self.seconds % self.every:
+                return
+        self.made.append((world.now_us, world.digest()))
+        number = len(self.made) - 1
+        if number < len(self.expected) and tuple(self.expected[number]) != self.made[number]:
+            since_us = self.made[number - 1][0] if number else 0
+            raise Parted(f"The replay parts from the trace between {since_us / 1e6} s and {world.now_us / 1e6} s.")
+
+
+def every_of(seconds: int) -> int:
+    """How many seconds lie between two marks of a run."""
+    return -(-seconds // MARKS_MAX)
+
+
+def record_of(simulation: Simulation, marks: Marks, ended: Result | PromiseBroken) -> Record:
+    """A run that is over, one way or the other."""
+    return Record(
+        trace=trace.VERSION, made_by=version(), code=code(), python=platform.python_version(), name=simulation.name,
+        scenario=table_of_scenario(simulation.scenario), seed=simulation.seed,
+        arrivals=[(at_us, size) for at_us, size in ended.arrivals] if simulation.orders is not None else None,
+        marks=list(marks.made), digest=ended.digest,
+        broken=str(ended.broken) if isinstance(ended, PromiseBroken) else None,
+    )  # fmt: skip
+
+
+def simulation_of(record: Record) -> Simulation:
+    """The same again. Raises BadConfig for a scenario that cannot be."""
+    scenario = scenarios.make(record.scenario, record.name)
+    arrivals = [Arrival(*one) for one in record.arrivals] if record.arrivals is not None else None
+    return Simulation(scenario, name=record.name, seed=record.seed, arrivals=arrivals)
+
+
+def write(record: Record, path: Path) -> None:
+    """Keep a run. Raises BadConfig where the file cannot be written."""
+    try:
+        path.write_text(json.dumps(msgspec.to_builtins(record), indent=1) + "\n", "utf-8")
+    except OSError as error:
+        raise BadConfig(f"The trace {path} cannot be written.", why=f"{error}.", do="Choose another place.") from None
+
+
+def read(path: Path) -> Record:
+    """Read a trace. Raises BadConfig for what is none, and for one from another version, which it names."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(FILE_BYTES_MAX + 1)
+        found = json.loads(content) if len(content) <= FILE_BYTES_MAX else None
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadConfig(f"The trace {path} cannot be read.", why=f"{error}.", do="Record it again.") from None
+    if not isinstance(found, dict) or type(found.get("trace")) is not int:
+        raise BadConfig(f"{path} is no trace.", do="Make one: vendue sim run SCENARIO --record FILE")
+    if found["trace"] != trace.VERSION:
+        made_by = settings.printed(found.get("made_by", "an unknown version"))
+        raise BadConfig(
+            f"The trace {path} is of version {found['trace']}, made by vendue {made_by}.",
+            why=f"This is vendue {version()}, which replays version {trace.VERSION}.",
+            do="Replay it with the vendue that made it, or record it again.",
+        )
+    try:
+        return msgspec.convert(found, Record)
+    except msgspec.ValidationError as error:
+        raise BadConfig(f"{path} is no whole trace.", why=f"{error}.", do="Record it again.") from None
+
+
+def origin(record: Record) -> str:
+    """Which version a trace is from, for people."""
+    same = "the code that is here" if record.code == code() else f"other code ({record.code}, here {code()})"
+    return f"made by vendue {record.made_by} on Python {record.python}, with {same}"
+
+
+def version() -> str:
+    """The version of vendue here."""
+    try:
+        return metadata.version("vendue")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+@cache
+def code() -> str:
+    """A digest of all code that a run depends on: two versions of one number are told apart."""
+    whole = hashlib.sha256()
+    for package in ("protocol", "simulations"):
+        _add(whole, Path(str(files(package))))
+    return whole.hexdigest()[:12]
+
+
+def _add(whole: hashlib._Hash, folder: Path) -> None:
+    for path in sorted(folder.rglob("*.py")):
+        whole.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
