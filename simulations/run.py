@@ -12,6 +12,7 @@ from simulations.arrivals import Arrival
 from simulations.cast import GOVERNORS, MANAGERS, Cast, input_of, names_of
 from simulations.checkers.base import Checker, Roster
 from simulations.checkers.liveness import bound_ms
+from simulations.faults.catalogue import weather_of
 from simulations.ledger import Ledger, TaskRow
 from simulations.network import Network
 from simulations.planned import schedule
@@ -62,6 +63,8 @@ class Run:
             self.ledger.meet(self.world.processes[name], kind)
         self.arrivals = arrivals(self.world.chance("arrivals"))
         self.healed_us = 0
+        spared = [name for name, kind in self.cast.kind_of.items() if scenario.hits and kind not in scenario.hits]
+        self.weather = weather_of(self.world, scenario.faults, spared=frozenset(spared))
 
     def _make_ledger(self, roster: Roster) -> Ledger:
         self._ledgers.append(Ledger(roster))
@@ -75,9 +78,11 @@ class Run:
         start_us = self.ledger.began_us = world.now_us
         self._schedule(start_us)
         schedule(world, self.cast, scenario.planned)
+        self.weather.begin()
         for number in range(1, scenario.seconds + 1):
             world.run_until(start_us + number * SLICE_US)
             watching("tasks", world)
+        self.weather.heal()
         self.healed_us = world.now_us
         self.ledger.healed(world.processes, world.now_us)
         world.run_for(bound_ms([world.task(deadline_ms=scenario.tasks.deadline_ms)]))

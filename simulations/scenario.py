@@ -28,6 +28,7 @@ from protocol.errors import BadConfig, UsageError
 from protocol.statements import AwardRule
 from simulations import settings
 from simulations.cast import KINDS, MANAGERS
+from simulations.faults.catalogue import faults_of
 from simulations.latency import AT_ONCE, LAN, WAN, Latency
 from simulations.network import HIGH_WATER, Burst, Conditions
 
@@ -216,6 +217,7 @@ def make(
     for fault in _impossible(scenario):
         raise BadConfig(f"{where}: {fault}", why="Such a market cannot be.", do="Correct the scenario.")
     _check_kinds(scenario, where)
+    faults_of(scenario.faults)
     return scenario
 
 

@@ -46,12 +46,17 @@ def _instead(name: str, known: Iterable[str]) -> str:
 
 def weather_of(world: World, table: Mapping[str, Any], *, spared: Container[str] = ()) -> Weather:
     """The weather that a scenario describes: name of a fault → its parameters. Raises BadConfig as `fault` does."""
+    return Weather(world, faults_of(table), spared=spared)
+
+
+def faults_of(table: Mapping[str, Any]) -> list[Fault]:
+    """The faults of a table: name → parameters. Raises BadConfig as `fault` does."""
     faults = []
     for name, parameters in table.items():
         if not isinstance(parameters, Mapping):
             raise BadConfig(f"faults.{name} = {parameters!r} is no table.", do="Write {rate_per_hour = 60} or {}.")
         faults.append(fault(name, **parameters))
-    return Weather(world, faults, spared=spared)
+    return faults
 
 
 def weather_drawn(
