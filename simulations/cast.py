@@ -6,6 +6,7 @@ Each agent has a price and a speed of its own, drawn from the seed by its name: 
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -45,22 +46,33 @@ GOVERNORS: Final = tuple(kind for kind, does in KINDS.items() if does.governs)
 
 
 class Agent(NamedTuple):
-    """What one bidder's agent asks for a task, and how long it works on it: both grow with the task's size."""
+    """What one bidder's agent asks for a task, and how long it works on it: both grow with the task's size.
 
+    Its price for one task is up to half above or below its usual one: a task is near to one agent and far from another.
+    """
+
+    name: str
     price: int
     work_ms: int
 
-    def cost(self, task: Announcement) -> int:
-        """Its price for a task."""
-        return self.price * size_of(task)
+    def cost(self, size: int, key: bytes) -> int:
+        """Its price for the task of this idempotency key."""
+        nearness = zlib.crc32(self.name.encode() + b"\0" + key) % 101
+        return max(1, self.price * size * (50 + nearness) // 100)
 
     def quote(self, announcement: Statement[Announcement]) -> Bid:
         size = size_of(announcement.body)
-        return Bid(price=self.price * size, duration_ms=self.work_ms * size)
+        price = self.cost(size, announcement.body.idempotency_key)
+        return Bid(price=price, duration_ms=self.work_ms * size)
 
     def work(self, execute: Execute) -> Ends:
         took_ms = self.work_ms * size_of(execute.task)
         return Ends(took_ms, Result(output=b'"done"', output_digest=None, usage_ms=took_ms))
+
+
+def key_of(number: int) -> bytes:
+    """The idempotency key of a task of a scenario."""
+    return b"task %d" % number
 
 
 def input_of(size: int) -> bytes:
@@ -101,18 +113,18 @@ class Cast:
                 world.join(name)
 
     def _bidder(self, world: World, name: str, kind: str, strategy: Quote | None) -> None:
-        agent = self.agents[name] = self._agent(world.chance(f"agent/{name}"), kind)
+        agent = self.agents[name] = self._agent(name, world.chance(f"agent/{name}"), kind)
         each, first = self.scenario.agents.skills_each, len(self.agents) - 1
         offered = {self.skills[(first + n) % len(self.skills)]: None for n in range(each)}
         self.skills_of[name] = list(offered)
         quotes = dict.fromkeys(offered, strategy or agent.quote)
         world.join(name, skills=quotes, work=agent.work, capacity=self.scenario.agents.capacity)
 
-    def _agent(self, chance: random.Random, kind: str) -> Agent:
+    def _agent(self, name: str, chance: random.Random, kind: str) -> Agent:
         agents = self.scenario.agents
         price = chance.randint(agents.price_min, agents.price_max)
         work_ms = agents.work_ms * chance.randint(75, 125) // 100
-        return Agent(price, max(1, work_ms * (SLOWER if kind == "slow" else 1)))
+        return Agent(name, price, max(1, work_ms * (SLOWER if kind == "slow" else 1)))
 
     def acquaint(self, world: World) -> None:
         """Let all know each other from before who may have something to say to each other."""

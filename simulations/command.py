@@ -8,6 +8,8 @@ from typing import Final
 
 import click
 
+from simulations.command_plot import plot_command
+from simulations.command_sweep import sweep_command
 from simulations.figures import Stopwatch
 from simulations.record import Marks, Parted, Record, every_of, origin, read, record_of, simulation_of, write
 from simulations.report import Teller, document_of, show_result, show_story
@@ -117,3 +119,7 @@ def _show_replay(simulation: Simulation, result: Result, figures: dict[str, floa
     show_result(page(), simulation, result, figures)
     if known is not None:
         click.echo(f"The same as the trace, at {len(known.marks)} marks and at its end; {origin(known)}.")
+
+
+sim.add_command(sweep_command)
+sim.add_command(plot_command)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from protocol.states import State
+from simulations.cast import Agent, Cast, key_of
 from simulations.extras import MissingExtra
 from simulations.optimum import Offer, Wanted, least_cost
 
 if TYPE_CHECKING:
-    from simulations.cast import Cast
     from simulations.ledger import Ledger, TaskRow
 
 PLACED = (str(State.SETTLED), str(State.FINAL))
@@ -107,14 +107,16 @@ def _price_over_optimum(placed: Sequence[TaskRow], cast: Cast) -> float | None:
     """Every placed task was worked on in the time from the first announcement to the last end."""
     if not placed:
         return None
-    tasks = [Wanted(row.skill, row.size) for row in placed]
+    sizes = {row.number: row.size for row in placed}
     span_ms = max(row.ended_ms or 0 for row in placed) - min(row.announced_ms or 0 for row in placed)
-    smallest = min(task.size for task in tasks)
-    offers = [
-        Offer(skills, agent.price, cast.scenario.agents.capacity * (int(span_ms // (agent.work_ms * smallest)) + 1))
-        for name, skills in cast.skills_of.items()
-        for agent in (cast.agents[name],)
-    ]
+
+    def offer(name: str, agent: Agent) -> Offer:
+        rounds = int(span_ms // (agent.work_ms * min(sizes.values()))) + 1
+        slots = rounds * cast.scenario.agents.capacity
+        return Offer(cast.skills_of[name], lambda task: agent.cost(sizes[task.number], key_of(task.number)), slots)
+
+    tasks = [Wanted(row.number, row.skill) for row in placed]
+    offers = [offer(name, agent) for name, agent in cast.agents.items()]
     try:
         least = least_cost(tasks, offers)
     except MissingExtra:

@@ -7,7 +7,7 @@ bound from below: whatever a market of honest bidders does is one of the assignm
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from simulations.extras import need
@@ -19,15 +19,15 @@ IMPOSSIBLE: Final = 2.0**40
 class Wanted(NamedTuple):
     """One task that was placed."""
 
+    number: int
     skill: str
-    size: int
 
 
 class Offer(NamedTuple):
-    """One bidder: what it asks for each unit of size, and how many tasks fit into the time."""
+    """One bidder: what it asks for a task, and how many tasks fit into the time."""
 
     skills: Sequence[str]
-    unit_price: int
+    cost: Callable[[Wanted], int]
     slots: int
 
 
@@ -39,10 +39,10 @@ def least_cost(tasks: Sequence[Wanted], offers: Sequence[Offer]) -> int | None:
             offering.setdefault(skill, []).append(number)
     if any(task.skill not in offering for task in tasks):
         return None
-    cheapest = [min(offering[task.skill], key=lambda number: offers[number].unit_price) for task in tasks]
+    cheapest = [_cheapest(task, offers, offering[task.skill]) for task in tasks]
     taken = Counter(cheapest)
     if all(taken[number] <= offers[number].slots for number in taken):
-        return sum(task.size * offers[number].unit_price for task, number in zip(tasks, cheapest, strict=True))
+        return sum(offers[number].cost(task) for task, number in zip(tasks, cheapest, strict=True))
     total = 0
     for some_tasks, some_offers in _parts(tasks, offers, offering):
         cost = _assign(some_tasks, some_offers)
@@ -50,6 +50,10 @@ def least_cost(tasks: Sequence[Wanted], offers: Sequence[Offer]) -> int | None:
             return None
         total += cost
     return total
+
+
+def _cheapest(task: Wanted, offers: Sequence[Offer], able: Iterable[int]) -> int:
+    return min(able, key=lambda number: offers[number].cost(task))
 
 
 def _parts(
@@ -85,10 +89,7 @@ def _assign(tasks: Sequence[Wanted], offers: Sequence[Offer]) -> int | None:
     if len(columns) < len(tasks):
         return None
     costs = numpy.array(
-        [
-            [task.size * offer.unit_price if task.skill in offer.skills else IMPOSSIBLE for offer in columns]
-            for task in tasks
-        ]
+        [[offer.cost(task) if task.skill in offer.skills else IMPOSSIBLE for offer in columns] for task in tasks]
     )
     total = float(costs[scipy.linear_sum_assignment(costs)].sum())
     return int(total) if total < IMPOSSIBLE else None

@@ -9,7 +9,7 @@ from typing import Final
 from protocol.bidder import Quote
 from protocol.statements import EffectClass
 from simulations.arrivals import Arrival
-from simulations.cast import GOVERNORS, MANAGERS, Cast, input_of, names_of
+from simulations.cast import GOVERNORS, MANAGERS, Cast, input_of, key_of, names_of
 from simulations.checkers.base import Checker, Roster
 from simulations.checkers.liveness import bound_ms
 from simulations.faults.catalogue import weather_of
@@ -116,7 +116,7 @@ class Run:
             skill=row.skill, input=input_of(arrival.size), effect=EffectClass(row.effect), award_rule=tasks.rule,
             budget=BUDGETS * self.scenario.agents.price_max * arrival.size, attempts=tasks.attempts,
             bid_window_ms=tasks.bid_window_ms, lease_ms=tasks.lease_ms, deadline_ms=tasks.deadline_ms,
-            idempotency_key=b"task %d" % row.number,
+            idempotency_key=key_of(row.number),
         )  # fmt: skip
         contract = process.announce(task)
         if contract is not None:

@@ -7,6 +7,7 @@ such a class is a table of its own, and `network.loss` is the dotted name of a f
 from __future__ import annotations
 
 import difflib
+import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -120,5 +121,15 @@ def changed(table: Mapping[str, Any], dotted: str, value: Any) -> dict[str, Any]
 
 
 def written(value: object) -> str:
-    """A value as `value_of` reads it, fit for a shell."""
-    return str(value).lower() if isinstance(value, bool) else f"{value}".replace(" ", "")
+    """A value as `value_of` reads it."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "{" + ", ".join(f"{name} = {written(inner)}" for name, inner in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(map(written, value)) + "]"
+        case str():
+            return value if value_of(value) == value else json.dumps(value)
+        case _:
+            return str(value)

@@ -12,6 +12,7 @@ The same seed and the same scenario give the same result and the same digest, on
 from __future__ import annotations
 
 import random
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -75,7 +76,7 @@ class Simulation:
 
     def __init__(
         self,
-        scenario: str | Scenario = "calm",
+        scenario: str | Scenario | Mapping[str, Any] = "calm",
         *,
         name: str | None = None,
         seed: int = 0,
@@ -87,7 +88,8 @@ class Simulation:
         orders: str | Path | None = None,
         arrivals: Sequence[Arrival] | None = None,
     ) -> None:
-        """`scenario` is a name, a TOML file, or a scenario; `network` and `changes` (by dotted name) make it another.
+        """`scenario` is a name, a TOML file, its table, or what was made of one; `network` and `changes`, by dotted
+        name, make another one of it, and `peers` the same mix in a market of another size.
 
         `strategies` gives bidders, by name (`honest 1`), another way to bid; `checkers` are watched in place of the
         scenario's; `orders` is a folder with a real shop's returns, and `arrivals` are the tasks' own times and sizes.
@@ -95,10 +97,11 @@ class Simulation:
         """
         if type(seed) is not int or seed < 0:
             raise UsageError(f"{settings.printed(seed)} is no seed.", do="Take a whole number from 0.")
-        if isinstance(scenario, Scenario):
-            table, self.name = scenarios.table_of_scenario(scenario), name or "this scenario"
-        else:
+        if isinstance(scenario, str):
             table, self.name = scenarios.table_of(scenario), name or scenario
+        else:
+            table = scenarios.table_of_scenario(scenario) if isinstance(scenario, Scenario) else dict(scenario)
+            self.name = name or "this scenario"
         all_changes = {f"network.{name}": value for name, value in (network or {}).items()} | dict(changes or {})
         self.scenario = scenarios.make(table, self.name, all_changes, peers=peers)
         self.seed = seed
@@ -115,26 +118,40 @@ class Simulation:
     @property
     def replay(self) -> str:
         """The one line that runs it again."""
-        words = ["vendue sim replay", f"'{self.name}'" if " " in self.name else self.name, f"--seed {self.seed}"]
-        words += [f"--peers {self._peers}"] if self._peers is not None else []
-        words += [f"--orders {self.orders}"] if self.orders is not None else []
-        words += [f"--set {name}={settings.written(value)}" for name, value in self._changes.items()]
-        return " ".join(words)
+        words = ["vendue", "sim", "replay", self.name, "--seed", str(self.seed)]
+        words += ["--peers", str(self._peers)] if self._peers is not None else []
+        words += ["--orders", str(self.orders)] if self.orders is not None else []
+        for name, value in self._changes.items():
+            words += ["--set", f"{name}={settings.written(value)}"]
+        return shlex.join(words)
 
     def run(self, tasks: int | None = None, *, watching: Watching = lambda part, world: None) -> Result:
         """Run it; `tasks` changes how many tasks come. Raises PromiseBroken where a checker finds one."""
         if tasks is not None and tasks < 1:
             raise UsageError(f"{tasks} tasks are none.", do="Take 1 or more.")
+        run = self.begin(tasks)
+        self.finish(run, watching)
+        return result_of(run)
+
+    def listen(self, checker: Callable[[Roster], Checker]) -> None:
+        """Let one more checker watch: one that breaks nothing leaves the run and its digest as they are."""
+        self._checkers.append(checker)
+
+    def begin(self, tasks: int | None = None) -> Run:
+        """Make the world, in which nothing has happened yet."""
         scenario = self.scenario
         if tasks is not None:
             scenario = msgspec.structs.replace(scenario, tasks=msgspec.structs.replace(scenario.tasks, count=tasks))
-        run = Run(scenario, self.seed, self._checkers, self._strategies, self._arrivals_of(scenario))
+        return Run(scenario, self.seed, self._checkers, self._strategies, self._arrivals_of(scenario))
+
+    def finish(self, run: Run, watching: Watching = lambda part, world: None) -> None:
+        """Let everything happen. Raises PromiseBroken."""
         try:
             run.live(watching)
         except Broken as broken:
-            replay = self.replay + (f" --tasks {tasks}" if tasks is not None else "")
-            raise PromiseBroken(broken, run, replay) from broken
-        return result_of(run)
+            count = run.scenario.tasks.count
+            changed = f" --tasks {count}" if count != self.scenario.tasks.count else ""
+            raise PromiseBroken(broken, run, self.replay + changed) from broken
 
     def _arrivals_of(self, scenario: Scenario) -> Callable[[random.Random], Sequence[Arrival]]:
         given = self._arrivals
