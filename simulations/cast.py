@@ -144,8 +144,8 @@ class Cast:
 
 
 def names_of(population: Mapping[str, int]) -> dict[str, str]:
-    """The peers' names, each with its kind, governors first: `honest 3`, `manager 1`."""
-    ordered = sorted(population, key=lambda kind: not KINDS[kind].governs)
+    """The peers' names, each with its kind: `governor 1`, `honest 3`; in one order, however they were written."""
+    ordered = sorted(population, key=lambda kind: (not KINDS[kind].governs, list(KINDS).index(kind)))
     return {f"{kind} {n + 1}": kind for kind in ordered for n in range(population[kind])}
 
 

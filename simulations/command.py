@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
@@ -13,10 +13,11 @@ from simulations.command_sweep import sweep_command
 from simulations.figures import Stopwatch
 from simulations.record import Marks, Parted, Record, every_of, origin, read, record_of, simulation_of, write
 from simulations.report import Teller, document_of, show_result, show_story
-from simulations.run import Watching
+from simulations.run import Run, Watching
 from simulations.scenario import built_in, load
-from simulations.simulation import PromiseBroken, Result, Simulation
+from simulations.simulation import PromiseBroken, Result, Simulation, result_of
 from simulations.speech import Varied, answer, page, progress, speaking, varying
+from simulations.trace import Recording
 from simulations.world import World
 
 PARTED_DO: Final = "Replay it with the code that made it; with the same code, this is a fault of the simulator."
@@ -50,21 +51,23 @@ def listing(as_json: bool) -> None:
 def run(varied: Varied, scenario: str, record: Path | None, as_json: bool) -> None:
     """Run SCENARIO, a name or a TOML file, and say what became of its tasks."""
     simulation = varied.simulation(scenario)
-    marks = Marks(every_of(simulation.scenario.seconds))
+    marks, world = Marks(every_of(simulation.scenario.seconds)), simulation.begin(recorded=record is not None)
     try:
-        result, figures = watched(simulation, [marks], quiet=as_json)
+        result, figures = watched(simulation, world, [marks], quiet=as_json)
     except PromiseBroken as found:
         if record is not None:
-            write(record_of(simulation, marks, found), record)
+            write(record_of(simulation, marks, found), world.lines, record)
         raise
     if record is not None:
-        write(record_of(simulation, marks, result), record)
+        write(record_of(simulation, marks, result), world.lines, record)
     document = document_of(simulation, result, figures)
     answer(as_json, document, lambda: show_result(page(), simulation, result, figures))
 
 
-def watched(simulation: Simulation, also: Sequence[Watching], *, quiet: bool) -> tuple[Result, dict[str, float]]:
-    """Run with a stopwatch, and a bar where somebody looks."""
+def watched(
+    simulation: Simulation, run: Run, also: Sequence[Watching], *, quiet: bool
+) -> tuple[Result, dict[str, float]]:
+    """Let a run happen with a stopwatch, and a bar where somebody looks."""
     watch = Stopwatch()
     with progress(simulation.name, simulation.scenario.seconds, quiet=quiet) as done:
 
@@ -74,7 +77,8 @@ def watched(simulation: Simulation, also: Sequence[Watching], *, quiet: bool) ->
                 watcher(part, world)
             done(watch.slices)
 
-        result = simulation.run(watching=watching)
+        simulation.finish(run, watching)
+    result = result_of(run)
     return result, watch.figures(result)
 
 
@@ -84,35 +88,42 @@ def watched(simulation: Simulation, also: Sequence[Watching], *, quiet: bool) ->
 @speaking
 def replay(varied: Varied, trace: str, as_json: bool) -> None:
     """Run again what TRACE recorded, a file; or a scenario by name, with its --seed. What broke is told in words."""
-    path, known = Path(trace), None
+    path, known, recording = Path(trace), None, None
     if path.is_file() and path.suffix != ".toml":
-        known = read(path)
-        simulation = simulation_of(known)
-        marks = Marks(every_of(simulation.scenario.seconds), expected=known.marks)
-    else:
-        simulation = varied.simulation(trace)
-        marks = Marks(every_of(simulation.scenario.seconds))
-    teller = Teller()
+        known, recording = read(path)
+    simulation = varied.simulation(trace) if known is None else simulation_of(known)
+    marks = Marks(every_of(simulation.scenario.seconds), expected=known.marks if known is not None else ())
+    teller, world = Teller(), simulation.begin(recorded=recording is not None and bool(recording.lines))
     try:
-        result, figures = watched(simulation, [teller, marks], quiet=as_json)
+        result, figures = watched(simulation, world, [teller, marks], quiet=as_json)
     except PromiseBroken as found:
         if not as_json:
             show_story(page(), teller.lines(found.broken.contract))
+        if known is not None:
+            _compare(known, recording, world, found.digest)
         raise
     except Parted as parted:
-        raise Parted(parted.what, why=f"It was {origin(known)}." if known else "", do=PARTED_DO) from None
-    _compare(known, result)
+        _say_where(parted.what, known, recording, world)
+    if known is not None:
+        _compare(known, recording, world, result.digest)
     document = document_of(simulation, result, figures) | {"trace": origin(known) if known else None}
     answer(as_json, document, lambda: _show_replay(simulation, result, figures, known))
 
 
-def _compare(known: Record | None, result: Result) -> None:
+def _compare(known: Record, recording: Recording | None, run: Run, digest: str) -> None:
     """Raises Parted where a trace has another end than its replay."""
-    if known is not None and known.digest != result.digest:
+    if known.digest != digest:
         broken = f", where it broke: {known.broken}" if known.broken else ""
-        raise Parted(
-            f"The replay parts from the trace at its end{broken}.", why=f"It was {origin(known)}.", do=PARTED_DO
-        )
+        _say_where(f"The replay parts from the trace at its end{broken}.", known, recording, run)
+
+
+def _say_where(what: str, known: Record | None, recording: Recording | None, run: Run) -> NoReturn:
+    """Raises Parted, with the first line that differs, if the trace has its lines."""
+    first = None
+    if recording is not None and recording.lines:
+        first = recording.first_difference(Recording(recording.recipe, list(run.lines)))
+    made = f"It was {origin(known)}." if known is not None else ""
+    raise Parted(what, why=f"{made} {first[:1].upper()}{first[1:]}." if first else made, do=PARTED_DO) from None
 
 
 def _show_replay(simulation: Simulation, result: Result, figures: dict[str, float], known: Record | None) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SHOWN: Final = (
     ("placed %", "placed_percent"), ("over optimum", "price_over_optimum"), ("award ms", "award_ms_median"),
-    ("statements/task", "statements_per_task"), ("wasted bids %", "wasted_bids_percent"),
+    ("frames/task", "frames_per_task"), ("wasted bids %", "wasted_bids_percent"),
     ("converged ms", "converged_ms"), ("fairness", "fairness"),
 )  # fmt: skip
 FOUND: Final = 7

@@ -57,6 +57,7 @@ class PeerRow:
     name: str
     kind: str
     honest: bool
+    governs: bool
     bids: int = 0
     won: int = 0
     """Tasks settled with it."""
@@ -76,16 +77,23 @@ class Ledger(Checker):
         self.peers: dict[str, PeerRow] = {}
         self.statements: Counter[str] = Counter()
         """What was said, each statement once, by the name of its kind."""
-        self.changed_us = 0
-        """When, since the heal, what a peer reads of a contract has last changed."""
+        self.frames = 0
+        """What left, repeats included: each frame once, however many hear it."""
         self._rows: dict[Digest, TaskRow] = {}
         self._names: dict[bytes, str] = {}
         self._working: dict[tuple[str, Digest], int] = {}
-        self._states: dict[tuple[str, Digest], State] | None = None
+        self._healed_us: int | None = None
+        self._states: dict[tuple[str, Digest], tuple[State, int]] = {}
 
     def meet(self, process: Process, kind: str) -> None:
         """A peer is there from the beginning."""
-        row = PeerRow(name=process.name, kind=kind, honest=process.honest, capacity=process.capacity)
+        row = PeerRow(
+            name=process.name,
+            kind=kind,
+            honest=process.honest,
+            governs=process.policy is not None,
+            capacity=process.capacity,
+        )
         self.peers[process.name] = row
         self._names[process.peer] = process.name
 
@@ -125,6 +133,9 @@ class Ledger(Checker):
             row.said += 1
             row.bids += isinstance(statement.body, Bid)
 
+    def published(self, who: Testimony, frame: bytes, now_us: int) -> None:
+        self.frames += 1
+
     def began(self, who: Testimony, execute: Execute, now_us: int) -> None:
         self._working[who.name, execute.award.id] = now_us
 
@@ -135,21 +146,29 @@ class Ledger(Checker):
             row.worked_ms += (now_us - since_us) / 1000
 
     def healed(self, everybody: Mapping[str, Process], now_us: int) -> None:
-        """From now on every change of what is read counts: all that is not yet as it will be."""
-        self.changed_us = now_us
-        self._states = {}
+        """From now on it counts when somebody reads a new state of a contract."""
+        self._healed_us = now_us
         for process in everybody.values():
             for contract in process.node.holdings.contracts.values():
-                self._states[process.name, contract.id] = contract.reading.state
+                self._states[process.name, contract.id] = (contract.reading.state, now_us)
 
     def turned(self, who: Testimony, touched: Sequence[Contract], now_us: int) -> None:
-        if self._states is None:
+        if self._healed_us is None:
             return
         for contract in touched:
             state, known = contract.reading.state, (who.name, contract.id)
-            if self._states.get(known) is not state:
-                self._states[known] = state
-                self.changed_us = now_us
+            if self._states.get(known, (None, 0))[0] is not state:
+                self._states[known] = (state, now_us)
+
+    @property
+    def converged_ms(self) -> float:
+        """How long after the heal a manager, a contractor or a governor still read a new state of a task."""
+        healed_us = last_us = self._healed_us or 0
+        for (name, contract), (_, at_us) in self._states.items():
+            row, peer = self._rows.get(contract), self.peers.get(name)
+            if row is not None and (name in (row.manager, row.winner) or (peer is not None and peer.governs)):
+                last_us = max(last_us, at_us)
+        return (last_us - healed_us) / 1000
 
     def close(self) -> None:
         """The run is over: what each peer has got is known."""

@@ -37,7 +37,9 @@ class Metrics:
     end_ms_median: float | None
     """From the announcement to the end."""
     statements_per_task: float
-    """Statements said, whoever said them; cards are not counted."""
+    """Statements said, each counted once, whoever said it; cards are not counted."""
+    frames_per_task: float
+    """Frames sent, repeats included: each counted once, however many hear it."""
     deliveries_per_task: float
     """Statements handed to a node, repeats included."""
     wasted_bids_percent: float | None
@@ -45,12 +47,12 @@ class Metrics:
     utilisation_percent: float | None
     """The time that agents worked, of what they could have while tasks came."""
     converged_ms: float
-    """How long after the heal anybody still learnt a new state of a task."""
+    """How long after the heal a manager, a contractor or a governor still read a new state of a task."""
     fairness: float | None
     """Jain's index of the tasks won by each bidder: 1 if all won as many, 1/n if one won all."""
 
 
-def measure(ledger: Ledger, cast: Cast, *, healed_us: int, deliveries: int) -> Metrics:
+def measure(ledger: Ledger, cast: Cast, deliveries: int) -> Metrics:
     """Measure a run that is over."""
     rows = ledger.tasks
     placed = [row for row in rows if row.state in PLACED]
@@ -71,10 +73,11 @@ def measure(ledger: Ledger, cast: Cast, *, healed_us: int, deliveries: int) -> M
         award_ms_p95=_rounded(quantile(awards, 95)),
         end_ms_median=_rounded(statistics.median(ends) if ends else None),
         statements_per_task=round(said / len(rows), 3),
+        frames_per_task=round(ledger.frames / len(rows), 3),
         deliveries_per_task=round(deliveries / len(rows), 3),
         wasted_bids_percent=_share(bids - len(placed), bids),
         utilisation_percent=_share(sum(round(row.worked_ms * 1000) for row in bidders) / 1000, could_ms),
-        converged_ms=(ledger.changed_us - healed_us) / 1000,
+        converged_ms=ledger.converged_ms,
         fairness=jain([row.won for row in bidders]),
     )
 

@@ -38,7 +38,7 @@ class Panel(NamedTuple):
 
 PANELS: Final = (
     Panel("Convergence after the heal", "milliseconds", "converged_ms"),
-    Panel("Messages per task", "statements said", "statements_per_task"),
+    Panel("Messages per task", "frames sent, repeats included", "frames_per_task"),
     Panel("Allocation", "% of tasks placed", "placed_percent"),
     Panel("Price of the allocation", "paid / least possible", "price_over_optimum"),
     Panel("Time to award", "milliseconds, median", "award_ms_median"),
@@ -230,7 +230,8 @@ def _kinds(ax: Any, statements: Sequence[Row], tasks: int) -> None:
     said = sorted((row for row in statements if row["kind"] != "Card"), key=lambda row: row["count"])
     total = sum(row["count"] for row in said) / tasks
     ax.set_title(f"Messages per task: {total:,.1f} statements", loc="left", fontsize=11)
-    bars = ax.barh([row["kind"] for row in said], [row["count"] / tasks for row in said], color=BLUE)
+    bars = ax.barh(range(len(said)), [row["count"] / tasks for row in said], color=BLUE)
+    ax.set_yticks(range(len(said)), [row["kind"] for row in said])
     ax.bar_label(bars, fmt="%.2f", fontsize=8, padding=3)
     ax.grid(axis="x", color="#e4e6ea")
     ax.grid(axis="y", visible=False)

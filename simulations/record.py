@@ -1,13 +1,12 @@
-"""A run in a file: what it takes to run it again anywhere, and the digests that it had on its way.
+"""A run in a file: what it takes to run it again anywhere, and how to tell where a replay goes another way.
 
-The world is a function of the scenario and the seed, so a trace of some kilobytes holds a run of millions of events.
-Where a replay goes another way, its marks tell in which second.
+The world is a function of the scenario and the seed, so the recipe in the trace's first line is enough. It has the
+digest of every second; a run that is not too long is there with every happening besides.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,22 +21,22 @@ from msgspec import Meta
 
 from protocol.errors import BadConfig, BadEvidence
 from simulations import scenario as scenarios
-from simulations import settings, trace
 from simulations.arrivals import Arrival
 from simulations.scenario import table_of_scenario
 from simulations.simulation import PromiseBroken, Result, Simulation
+from simulations.trace import Recording
 from simulations.world import World
 
 MARKS_MAX: Final = 256
-FILE_BYTES_MAX: Final = 16 * 1024 * 1024
+LINES_MAX: Final = 500_000
+"""Happenings that a trace has at most; of a longer run it has only the recipe and the marks."""
+FILE_BYTES_MAX: Final = 256 * 1024 * 1024
 _Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One run that was recorded."""
 
-    trace: int
-    """The version of the trace: what is in the digest, and how."""
     made_by: str
     """The version of vendue, the code it was, and the Python under it."""
     code: str
@@ -69,6 +68,8 @@ class Marks:
     seconds: int = 0
 
     def __call__(self, part: str, world: World) -> None:
+        if part == "start":
+            return
         if part == "tasks":
             self.seconds += 1
             if self.seconds % self.every:
@@ -88,7 +89,7 @@ def every_of(seconds: int) -> int:
 def record_of(simulation: Simulation, marks: Marks, ended: Result | PromiseBroken) -> Record:
     """A run that is over, one way or the other."""
     return Record(
-        trace=trace.VERSION, made_by=version(), code=code(), python=platform.python_version(), name=simulation.name,
+        made_by=version(), code=code(), python=platform.python_version(), name=simulation.name,
         scenario=table_of_scenario(simulation.scenario), seed=simulation.seed,
         arrivals=[(at_us, size) for at_us, size in ended.arrivals] if simulation.orders is not None else None,
         marks=list(marks.made), digest=ended.digest,
@@ -103,35 +104,26 @@ def simulation_of(record: Record) -> Simulation:
     return Simulation(scenario, name=record.name, seed=record.seed, arrivals=arrivals)
 
 
-def write(record: Record, path: Path) -> None:
+def write(record: Record, lines: Sequence[str] | None, path: Path) -> None:
     """Keep a run. Raises BadConfig where the file cannot be written."""
+    kept = list(lines or ()) if len(lines or ()) <= LINES_MAX else []
     try:
-        path.write_text(json.dumps(msgspec.to_builtins(record), indent=1) + "\n", "utf-8")
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in Recording(msgspec.to_builtins(record), kept).write())
     except OSError as error:
         raise BadConfig(f"The trace {path} cannot be written.", why=f"{error}.", do="Choose another place.") from None
 
 
-def read(path: Path) -> Record:
-    """Read a trace. Raises BadConfig for what is none, and for one from another version, which it names."""
+def read(path: Path) -> tuple[Record, Recording]:
+    """Read a trace. Raises BadEvidence for what is none, and for one of another version, which it names."""
     try:
-        with path.open("rb") as file:
-            content = file.read(FILE_BYTES_MAX + 1)
-        found = json.loads(content) if len(content) <= FILE_BYTES_MAX else None
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadConfig(f"The trace {path} cannot be read.", why=f"{error}.", do="Record it again.") from None
-    if not isinstance(found, dict) or type(found.get("trace")) is not int:
-        raise BadConfig(f"{path} is no trace.", do="Make one: vendue sim run SCENARIO --record FILE")
-    if found["trace"] != trace.VERSION:
-        made_by = settings.printed(found.get("made_by", "an unknown version"))
-        raise BadConfig(
-            f"The trace {path} is of version {found['trace']}, made by vendue {made_by}.",
-            why=f"This is vendue {version()}, which replays version {trace.VERSION}.",
-            do="Replay it with the vendue that made it, or record it again.",
-        )
-    try:
-        return msgspec.convert(found, Record)
-    except msgspec.ValidationError as error:
-        raise BadConfig(f"{path} is no whole trace.", why=f"{error}.", do="Record it again.") from None
+        if path.stat().st_size > FILE_BYTES_MAX:
+            raise ValueError(f"it is longer than {FILE_BYTES_MAX} bytes")
+        with path.open(encoding="utf-8") as file:
+            recording = Recording.read(file)
+        return msgspec.convert(recording.recipe, Record), recording
+    except (OSError, ValueError) as error:
+        raise BadEvidence(f"The trace {path} cannot be read.", why=f"{error}.", do="Record it again.") from None
 
 
 def origin(record: Record) -> str:

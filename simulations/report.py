@@ -81,7 +81,7 @@ def lines_of(result: Result) -> list[tuple[str, str]]:
         ("price over the optimum", number(m.price_over_optimum, "– (nothing placed, or scipy is not installed)")),
         ("time to award", f"{number(m.award_ms_median)} ms median, {number(m.award_ms_p95)} ms p95"),
         ("time to the end", f"{number(m.end_ms_median)} ms median"),
-        ("statements per task", f"{number(m.statements_per_task)}, handled {number(m.deliveries_per_task)} times"),
+        ("messages per task", f"{number(m.statements_per_task)} statements in {number(m.frames_per_task)} frames"),
         ("wasted bids", f"{number(m.wasted_bids_percent)} %"),
         ("agents at work", f"{number(m.utilisation_percent)} % of what they could"),
         ("converged after the heal", f"{number(m.converged_ms)} ms"),

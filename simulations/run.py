@@ -44,7 +44,10 @@ class Run:
         checkers: Sequence[Callable[[Roster], Checker]],
         strategies: Mapping[str, Quote],
         arrivals: Callable[[random.Random], Sequence[Arrival]],
+        *,
+        recorded: bool = False,
     ) -> None:
+        """What is `recorded` is in the world's trace, line by line."""
         self.scenario = scenario
         self._ledgers: list[Ledger] = []
         acquainted = scenario.network.acquainted
@@ -54,6 +57,7 @@ class Run:
             seed, network, governors=self.cast.of(*GOVERNORS), checkers=[*checkers, self._make_ledger],
             real_keys=scenario.keys == "ed25519",
         )  # fmt: skip
+        self.world.trace.lines = [] if recorded else None
         self.ledger = self._ledgers[0]
         self.world.on_report = self.ledger.report
         self.cast.join(self.world, strategies.get)
@@ -64,7 +68,7 @@ class Run:
         self.arrivals = arrivals(self.world.chance("arrivals"))
         self.healed_us = 0
         spared = [name for name, kind in self.cast.kind_of.items() if scenario.hits and kind not in scenario.hits]
-        self.weather = weather_of(self.world, scenario.faults, spared=frozenset(spared))
+        self.weather = weather_of(self.world, dict(sorted(scenario.faults.items())), spared=frozenset(spared))
 
     def _make_ledger(self, roster: Roster) -> Ledger:
         self._ledgers.append(Ledger(roster))
@@ -121,3 +125,8 @@ class Run:
         contract = process.announce(task)
         if contract is not None:
             self.ledger.announced(row, contract, world.now_us)
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """What was recorded so far."""
+        return self.world.trace.lines or ()

@@ -137,12 +137,14 @@ class Simulation:
         """Let one more checker watch: one that breaks nothing leaves the run and its digest as they are."""
         self._checkers.append(checker)
 
-    def begin(self, tasks: int | None = None) -> Run:
-        """Make the world, in which nothing has happened yet."""
+    def begin(self, tasks: int | None = None, *, recorded: bool = False) -> Run:
+        """Make the world, in which nothing has happened yet; `recorded` keeps every happening in its trace."""
         scenario = self.scenario
         if tasks is not None:
             scenario = msgspec.structs.replace(scenario, tasks=msgspec.structs.replace(scenario.tasks, count=tasks))
-        return Run(scenario, self.seed, self._checkers, self._strategies, self._arrivals_of(scenario))
+        return Run(
+            scenario, self.seed, self._checkers, self._strategies, self._arrivals_of(scenario), recorded=recorded
+        )
 
     def finish(self, run: Run, watching: Watching = lambda part, world: None) -> None:
         """Let everything happen. Raises PromiseBroken."""
@@ -167,7 +169,7 @@ def result_of(run: Run) -> Result:
         "peers": [asdict(row) for row in ledger.peers.values()],
         "statements": [{"kind": kind, "count": count} for kind, count in sorted(ledger.statements.items())],
     }
-    metrics = measure(ledger, run.cast, healed_us=run.healed_us, deliveries=world.deliveries)
+    metrics = measure(ledger, run.cast, world.deliveries)
     return Result(
         seed=world.seed, metrics=metrics, digest=world.digest(), frames=frames, deliveries=world.deliveries,
         events=world.trace.events, world_ms=world.now_us // 1000, arrivals=list(run.arrivals),
