@@ -59,7 +59,7 @@ _AUCTION: Final = (
         "early-close-ignores-a-member",
         "The bidding ends as soon as anybody has answered.",
         "manager",
-        "return 0 < len(offering) <= len(tender.answered) and all(member in tender.answered for member in offering)",
+        "return 0 < len(offering) <= len(tender.answered) and offering <= tender.answered.keys()",
         "return any(member in tender.answered for member in offering)",
     ),
     _one(

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from protocol import contractor
 from protocol.errors import UsageError
 from simulations.mutants.base import Edit, text_of
 from simulations.mutants.catalogue import MUTANTS, mutant_of
@@ -51,6 +52,7 @@ def test_a_mutant_that_no_longer_fits_says_so() -> None:
 
 def test_a_mutant_is_planted_before_its_module_is_imported() -> None:
     """Here everything is imported already."""
+    assert contractor.__name__ in sys.modules
     with pytest.raises(UsageError, match="imported already"):
         mutant_of("go-skipped").plant()
 
