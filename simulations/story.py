@@ -58,7 +58,6 @@ class Story:
         self._topics: dict[bytes, str] = {}
         self._said: set[bytes] = set()
         self._untold: list[tuple[int, str, Happening]] = []
-        self._lines: list[str] = []
 
     @classmethod
     def of(cls, world: World) -> Story:
@@ -94,13 +93,20 @@ class Story:
         """Something happens: `who` publishes a frame, or is asked to act by its node, or does what the words say."""
         self._untold.append((at_ms, who, what))
 
+    def head(self, command: str) -> None:
+        """What happens from now on follows from this."""
+        self._untold.append((0, "", command))
+
     def tell(self) -> list[str]:
         """What has happened since it was last told, in lines."""
-        untold, self._untold, self._lines = self._untold, [], []
+        untold, self._untold = self._untold, []
+        lines: list[str] = []
         for at_ms, who, what in untold:
-            for words in self._told(who, what):
-                self._lines.append(f"{at_ms - self.begun_ms:>6}  {who} {words}")
-        return self._lines
+            if not who:
+                lines += ["", f"> {what!s}"]
+                continue
+            lines += [f"{at_ms - self.begun_ms:>6}  {who} {words}" for words in self._told(what)]
+        return lines
 
     def text(self) -> str:
         """The same as one text."""
@@ -112,7 +118,7 @@ class Story:
 
     # Words
 
-    def _told(self, who: str, what: Happening) -> list[str]:
+    def _told(self, what: Happening) -> list[str]:
         match what:
             case str():
                 return [what]

@@ -93,6 +93,11 @@ class Workers:
             self._end(run.award)
             self._process.post(worked)
 
+    def finish(self, award: Digest, outcome: Result | Failure) -> None:
+        """The agent has come to its end now; of an award that is not at work it means nothing."""
+        if (run := self.runs.get(award)) is not None:
+            self._ends(run, Worked(award=award, outcome=outcome))
+
     def extend(self, award: Digest, lease_until_ms: int) -> None:
         """Renew the lease; of an award that is not at work it means nothing."""
         if (run := self.runs.get(award)) is not None:
