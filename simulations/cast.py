@@ -15,6 +15,7 @@ from protocol.bidder import Quote
 from protocol.keys import Digest
 from protocol.policy import Policy, Rule, Ruled, Stage
 from protocol.statements import Announcement, Bid, Result, Statement, VetoScope
+from simulations.population import KINDS, make
 from simulations.process import Process
 from simulations.work import Ends
 from simulations.world import World
@@ -22,27 +23,13 @@ from simulations.world import World
 if TYPE_CHECKING:
     from simulations.scenario import Scenario
 
-SLOWER: Final = 3
-"""How many times as long a slow agent works."""
-
-
-class Kind(NamedTuple):
-    """What the peers of one kind do in a market."""
-
-    manages: bool = False
-    bids: bool = False
-    governs: bool = False
-    honest: bool = True
-
-
-KINDS: Final[Mapping[str, Kind]] = {
-    "manager": Kind(manages=True),
-    "honest": Kind(bids=True),
-    "slow": Kind(bids=True),
-    "governor": Kind(governs=True),
-}
-MANAGERS: Final = tuple(kind for kind, does in KINDS.items() if does.manages)
-GOVERNORS: Final = tuple(kind for kind, does in KINDS.items() if does.governs)
+MANAGERS: Final = tuple(name for name, kind in KINDS.items() if kind.manages)
+GOVERNORS: Final = tuple(name for name, kind in KINDS.items() if kind.governs)
+LYING_GOVERNORS: Final = tuple(name for name, kind in KINDS.items() if kind.governs and kind.lies)
+OWN_PRICES: Final = ("copying-bidder", *(name for name, kind in KINDS.items() if kind.quote is not None))
+"""Bidders whose price has nothing to do with what a task costs them."""
+SLOWER: Final = {"slow": 3}
+"""How many times as long the agents of a kind work."""
 
 
 class Agent(NamedTuple):
@@ -77,12 +64,16 @@ def key_of(number: int) -> bytes:
 
 def input_of(size: int) -> bytes:
     """The input of a task of a size."""
-    return b'{"size":%d}' % size
+    return _INPUT % size
 
 
 def size_of(task: Announcement) -> int:
-    """The size that a task's input tells."""
-    return int(task.input[len(b'{"size":') : -1])
+    """The size that a task's input tells; a stranger's task, which tells none, is of size 1."""
+    told = task.input[len(_INPUT) - len(b"%d}") : -1]
+    return int(told) if told.isdigit() and task.input == _INPUT % int(told) else 1
+
+
+_INPUT: Final = b'{"size":%d}'
 
 
 class Cast:
@@ -93,6 +84,7 @@ class Cast:
         self.kind_of = names
         """Name → kind, in the order of joining."""
         self.agents: dict[str, Agent] = {}
+        """Of those who bid what a task costs them."""
         self.skills_of: dict[str, list[str]] = {}
         bidders = sum(KINDS[kind].bids for kind in names.values())
         agents = scenario.agents
@@ -104,27 +96,31 @@ class Cast:
 
     def join(self, world: World, offer: Callable[[str], Quote | None]) -> None:
         """Put everybody into a world; `offer` gives strategies that take an agent's place, by name."""
+        bidders = 0
         for name, kind in self.kind_of.items():
+            quotes, agent = dict[str, int | Quote](), None
             if KINDS[kind].bids:
-                self._bidder(world, name, kind, offer(name))
-            elif KINDS[kind].governs:
-                world.join(name, policy=rules_of(self.scenario))
-            else:
-                world.join(name)
+                agent = self._agent(name, world.chance(f"agent/{name}"), kind)
+                self.skills_of[name] = self._skills_of(bidders)
+                bidders += 1
+                quotes = dict.fromkeys(self.skills_of[name], offer(name) or agent.quote)
+                if kind not in OWN_PRICES:
+                    self.agents[name] = agent
+            make(
+                world, kind, name, skills=quotes, work=agent.work if agent is not None else None,
+                capacity=self.scenario.agents.capacity, policy=rules_of(self.scenario),
+            )  # fmt: skip
 
-    def _bidder(self, world: World, name: str, kind: str, strategy: Quote | None) -> None:
-        agent = self.agents[name] = self._agent(name, world.chance(f"agent/{name}"), kind)
-        each, first = self.scenario.agents.skills_each, len(self.agents) - 1
-        offered = {self.skills[(first + n) % len(self.skills)]: None for n in range(each)}
-        self.skills_of[name] = list(offered)
-        quotes = dict.fromkeys(offered, strategy or agent.quote)
-        world.join(name, skills=quotes, work=agent.work, capacity=self.scenario.agents.capacity)
+    def _skills_of(self, bidder: int) -> list[str]:
+        """Skills go round: each is offered by as many as any other, or one more."""
+        each = self.scenario.agents.skills_each
+        return list(dict.fromkeys(self.skills[(bidder + n) % len(self.skills)] for n in range(each)))
 
     def _agent(self, name: str, chance: random.Random, kind: str) -> Agent:
         agents = self.scenario.agents
         price = chance.randint(agents.price_min, agents.price_max)
         work_ms = agents.work_ms * chance.randint(75, 125) // 100
-        return Agent(name, price, max(1, work_ms * (SLOWER if kind == "slow" else 1)))
+        return Agent(name, price, max(1, work_ms * SLOWER.get(kind, 1)))
 
     def acquaint(self, world: World) -> None:
         """Let all know each other from before who may have something to say to each other."""
@@ -158,3 +154,18 @@ def rules_of(scenario: Scenario) -> Policy:
         reason=f"It costs more than {scenario.veto_above}.",
     )  # fmt: skip
     return Policy(version=Digest(b"\1" * 32), rules=(dear,))
+
+
+def charter_of(population: Mapping[str, int]) -> dict[str, object]:
+    """The quorums of a charter that bears the lying governors of a population (SPEC section 7)."""
+    seats = sum(population.get(kind, 0) for kind in GOVERNORS)
+    liars = sum(population.get(kind, 0) for kind in LYING_GOVERNORS)
+    quorum = (seats + liars) // 2 + 1 if seats else 0
+    return {"liars_max": liars, "permits_needed": quorum, "vetoes_needed": quorum}
+
+
+def bears_its_liars(population: Mapping[str, int]) -> bool:
+    """Tell whether the honest governors of a population can still make a quorum."""
+    charter = charter_of(population)
+    seats = sum(population.get(kind, 0) for kind in GOVERNORS)
+    return int(str(charter["permits_needed"])) <= seats - int(str(charter["liars_max"]))

@@ -51,9 +51,10 @@ def listing(as_json: bool) -> None:
 def run(varied: Varied, scenario: str, record: Path | None, as_json: bool) -> None:
     """Run SCENARIO, a name or a TOML file, and say what became of its tasks."""
     simulation = varied.simulation(scenario)
-    marks, world = Marks(every_of(simulation.scenario.seconds)), simulation.begin(recorded=record is not None)
+    watch, marks = Stopwatch(), Marks(every_of(simulation.scenario.seconds))
+    world = simulation.begin(recorded=record is not None)
     try:
-        result, figures = watched(simulation, world, [marks], quiet=as_json)
+        result, figures = watched(simulation, world, watch, [marks], quiet=as_json)
     except PromiseBroken as found:
         if record is not None:
             write(record_of(simulation, marks, found), world.lines, record)
@@ -65,10 +66,9 @@ def run(varied: Varied, scenario: str, record: Path | None, as_json: bool) -> No
 
 
 def watched(
-    simulation: Simulation, run: Run, also: Sequence[Watching], *, quiet: bool
+    simulation: Simulation, run: Run, watch: Stopwatch, also: Sequence[Watching], *, quiet: bool
 ) -> tuple[Result, dict[str, float]]:
     """Let a run happen with a stopwatch, and a bar where somebody looks."""
-    watch = Stopwatch()
     with progress(simulation.name, simulation.scenario.seconds, quiet=quiet) as done:
 
         def watching(part: str, world: World) -> None:
@@ -93,9 +93,10 @@ def replay(varied: Varied, trace: str, as_json: bool) -> None:
         known, recording = read(path)
     simulation = varied.simulation(trace) if known is None else simulation_of(known)
     marks = Marks(every_of(simulation.scenario.seconds), expected=known.marks if known is not None else ())
-    teller, world = Teller(), simulation.begin(recorded=recording is not None and bool(recording.lines))
+    watch, teller = Stopwatch(), Teller()
+    world = simulation.begin(recorded=recording is not None and bool(recording.lines))
     try:
-        result, figures = watched(simulation, world, [teller, marks], quiet=as_json)
+        result, figures = watched(simulation, world, watch, [teller, marks], quiet=as_json)
     except PromiseBroken as found:
         if not as_json:
             show_story(page(), teller.lines(found.broken.contract))

@@ -13,25 +13,32 @@ from simulations.world import World
 
 @dataclass
 class Stopwatch:
-    """Watches one run (`simulation.Watching`), from its making to its end."""
+    """Watches one run (`run.Watching`), from the making of its world to its end."""
 
     begun: float = field(default_factory=time.perf_counter)
-    tasks_s: float = 0.0
-    """Real seconds until no more tasks came."""
+    begun_cpu: float = field(default_factory=time.process_time)
     slices: int = 0
+    """Seconds in which tasks came."""
+    _started: tuple[float, int] = (0.0, 0)
+    _lived: tuple[float, int] = (0.0, 0)
 
     def __call__(self, part: str, world: World) -> None:
-        if part == "tasks":
-            self.tasks_s = time.perf_counter() - self.begun
+        now = (time.perf_counter(), world.now_us)
+        if part == "start":
+            self._started = now
+        elif part == "tasks":
             self.slices += 1
+            self._lived = now
 
     def figures(self, result: Result) -> dict[str, float]:
-        """What is printed behind a run."""
+        """What is printed behind a run; how many times real time it was, from the first meeting to the last task."""
         took_s = time.perf_counter() - self.begun
+        real_s, world_us = (then - first for then, first in zip(self._lived, self._started, strict=True))
         return {
             "seconds": round(took_s, 3),
+            "cpu_seconds": round(time.process_time() - self.begun_cpu, 3),
             "deliveries_per_s": round(result.deliveries / took_s),
-            "times_real_time": round(self.slices / self.tasks_s, 1) if self.tasks_s else 0.0,
+            "times_real_time": round(world_us / 1e6 / real_s, 1) if real_s else 0.0,
             "peak_mib": round(peak_mib(), 1),
         }
 

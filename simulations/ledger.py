@@ -6,7 +6,7 @@ It listens at the hooks where checkers listen, and breaks nothing; what the rows
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from simulations.testimony import Testimony
 if TYPE_CHECKING:
     from simulations.process import Process
 
+PLACED = (State.SETTLED, State.FINAL)
 UNASKED = "unasked"
 """The state of a task whose manager was never there to announce it."""
 
@@ -120,7 +121,7 @@ class Ledger(Checker):
             row.ended_ms = self._ms(now_us)
         if reading.end is not None and isinstance(reading.end.body, Cancel):
             row.reason = str(reading.end.body.reason)
-        placed = reading.state in (State.SETTLED, State.FINAL) and reading.award is not None
+        placed = reading.state in PLACED and reading.award is not None
         row.price = reading.award.body.price if placed and reading.award is not None else None
 
     def _ms(self, now_us: int) -> float:
@@ -170,10 +171,24 @@ class Ledger(Checker):
                 last_us = max(last_us, at_us)
         return (last_us - healed_us) / 1000
 
-    def close(self) -> None:
-        """The run is over: what each peer has got is known."""
+    def close(self, everybody: Iterable[Process]) -> None:
+        """The run is over: what became of a liar's tasks is read by others, and what each peer has got is known."""
+        honest = [process for process in everybody if process.honest and process.runs]
         for row in self.tasks:
+            if row.contract and not self.peers[row.manager].honest:
+                self._read_by_others(row, honest)
             peer = self.peers.get(row.winner)
             if peer is not None and row.price is not None:
                 peer.won += 1
                 peer.earned += row.price
+
+    @staticmethod
+    def _read_by_others(row: TaskRow, honest: Sequence[Process]) -> None:
+        """The state that ranks highest among those that honest peers read."""
+        contract = Digest(bytes.fromhex(row.contract))
+        readings = [reading for process in honest if (reading := process.reading(contract)) is not None]
+        if readings:
+            furthest = max(readings, key=lambda reading: reading.rank)
+            row.state = str(furthest.state)
+            if furthest.state not in PLACED:
+                row.price = None

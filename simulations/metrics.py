@@ -5,17 +5,12 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from protocol.states import State
 from simulations.cast import Agent, Cast, key_of
 from simulations.extras import MissingExtra
+from simulations.ledger import PLACED, Ledger, TaskRow
 from simulations.optimum import Offer, Wanted, least_cost
-
-if TYPE_CHECKING:
-    from simulations.ledger import Ledger, TaskRow
-
-PLACED = (str(State.SETTLED), str(State.FINAL))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +23,11 @@ class Metrics:
     """Settled with a result, of those that were wanted."""
     vetoed: int
     cancelled: int
+    void: int
+    """Their manager broke the rules."""
     price_over_optimum: float | None
-    """What was paid, over the least that the placed tasks could have cost in the same time; None also without scipy,
-    where it is needed."""
+    """What was paid, over the least that the same tasks could have cost in the same time; tasks count that were won by
+    who bids what they cost. None also without scipy, where it is needed."""
     award_ms_median: float | None
     """From the announcement to the first award."""
     award_ms_p95: float | None
@@ -68,6 +65,7 @@ def measure(ledger: Ledger, cast: Cast, deliveries: int) -> Metrics:
         placed_percent=_share(len(placed), len(rows)) or 0.0,
         vetoed=sum(row.state == State.VETOED or row.reason == "vetoed" for row in rows),
         cancelled=sum(row.state == State.CANCELLED for row in rows),
+        void=sum(row.state == State.VOID for row in rows),
         price_over_optimum=_price_over_optimum(placed, cast),
         award_ms_median=_rounded(statistics.median(awards) if awards else None),
         award_ms_p95=_rounded(quantile(awards, 95)),
@@ -108,6 +106,7 @@ def jain(shares: Sequence[int]) -> float | None:
 
 def _price_over_optimum(placed: Sequence[TaskRow], cast: Cast) -> float | None:
     """Every placed task was worked on in the time from the first announcement to the last end."""
+    placed = [row for row in placed if row.winner in cast.agents]
     if not placed:
         return None
     sizes = {row.number: row.size for row in placed}

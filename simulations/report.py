@@ -64,7 +64,8 @@ def show_result(sheet: Console, simulation: Simulation, result: Result, figures:
     for label, value in lines_of(result):
         sheet.print(f"  {label:<26}{value}")
     sheet.print(
-        f"\n{result.deliveries:,} deliveries in {figures['seconds']} s: {figures['deliveries_per_s']:,} a second, "
+        f"\n{result.deliveries:,} deliveries in {figures['seconds']} s ({figures['cpu_seconds']} s of CPU): "
+        f"{figures['deliveries_per_s']:,} a second, "
         f"{figures['times_real_time']:,} × real time while tasks came; peak {figures['peak_mib']} MiB.",
         style="dim",
     )
@@ -76,6 +77,7 @@ def lines_of(result: Result) -> list[tuple[str, str]]:
     m = result.metrics
     ends = [f"{m.vetoed} vetoed"] if m.vetoed else []
     ends += [f"{m.cancelled - m.vetoed} cancelled"] if m.cancelled > m.vetoed else []
+    ends += [f"{m.void} void"] if m.void else []
     return [
         ("tasks placed", f"{m.placed} of {m.tasks} ({number(m.placed_percent)} %)" + "".join(f", {e}" for e in ends)),
         ("price over the optimum", number(m.price_over_optimum, "– (nothing placed, or scipy is not installed)")),

@@ -9,7 +9,7 @@ from typing import Final
 from protocol.bidder import Quote
 from protocol.statements import EffectClass
 from simulations.arrivals import Arrival
-from simulations.cast import GOVERNORS, MANAGERS, Cast, input_of, key_of, names_of
+from simulations.cast import GOVERNORS, MANAGERS, Cast, charter_of, input_of, key_of, names_of
 from simulations.checkers.base import Checker, Roster
 from simulations.checkers.liveness import bound_ms
 from simulations.faults.catalogue import weather_of
@@ -54,7 +54,8 @@ class Run:
         network = Network(scenario.network.conditions(), high_water=scenario.network.high_water, meshed=acquainted)
         self.cast = Cast(scenario, names_of(scenario.population))
         self.world = World(
-            seed, network, governors=self.cast.of(*GOVERNORS), checkers=[*checkers, self._make_ledger],
+            seed, network, governors=self.cast.of(*GOVERNORS), charter=charter_of(scenario.population),
+            checkers=[*checkers, self._make_ledger],
             real_keys=scenario.keys == "ed25519",
         )  # fmt: skip
         self.world.trace.lines = [] if recorded else None

@@ -27,10 +27,11 @@ from msgspec import Meta, Struct
 from protocol.errors import BadConfig, UsageError
 from protocol.statements import AwardRule
 from simulations import settings
-from simulations.cast import KINDS, MANAGERS
+from simulations.cast import GOVERNORS, LYING_GOVERNORS, MANAGERS, bears_its_liars
 from simulations.faults.catalogue import faults_of
 from simulations.latency import AT_ONCE, LAN, WAN, Latency
 from simulations.network import HIGH_WATER, Burst, Conditions
+from simulations.population import KINDS
 
 PEERS_MAX: Final = 100_000
 _Chance = Annotated[float, Meta(ge=0, le=1, title="a number from 0 to 1")]
@@ -214,9 +215,9 @@ def make(
     if peers is not None:
         table = {**table, "population": scaled(scenario.population, peers)}
         scenario = settings.read(table, Scenario, where)
+    _check_kinds(scenario, where)
     for fault in _impossible(scenario):
         raise BadConfig(f"{where}: {fault}", why="Such a market cannot be.", do="Correct the scenario.")
-    _check_kinds(scenario, where)
     faults_of(scenario.faults)
     return scenario
 
@@ -239,7 +240,10 @@ def _impossible(scenario: Scenario) -> Iterator[str]:
         yield f"{scenario.peers} peers are more than {PEERS_MAX}."
     if not effects.pure + effects.reversible + effects.irreversible:
         yield "the weights of tasks.effects are all 0."
-    if effects.irreversible and not any(scenario.count(kind) for kind in KINDS if KINDS[kind].governs):
+    if not bears_its_liars(scenario.population):
+        liars, seats = scenario.count(*LYING_GOVERNORS), scenario.count(*GOVERNORS)
+        yield f"{liars} of {seats} governors lie, and no quorum of the others is left: it takes {3 * liars + 1}."
+    if effects.irreversible and not scenario.count(*GOVERNORS):
         yield "tasks are irreversible, and there is no governor."
     if scenario.agents.price_min > scenario.agents.price_max:
         yield "agents.price_min is above agents.price_max."

@@ -25,8 +25,9 @@ from protocol.statements import (
     Refusal,
     Veto,
 )  # fmt: skip
-from simulations.cast import KINDS, Cast, Kind
+from simulations.cast import Cast
 from simulations.checkers.base import Checker, Roster
+from simulations.population import KINDS, Kind
 from simulations.testimony import Testimony
 
 LANES_MAX: Final = 12

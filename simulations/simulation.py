@@ -32,6 +32,7 @@ from simulations.extras import need
 from simulations.metrics import Metrics, measure
 from simulations.run import Run, Watching
 from simulations.scenario import Scenario
+from simulations.world import no_collector
 
 
 class PromiseBroken(BadEvidence):
@@ -149,7 +150,8 @@ class Simulation:
     def finish(self, run: Run, watching: Watching = lambda part, world: None) -> None:
         """Let everything happen. Raises PromiseBroken."""
         try:
-            run.live(watching)
+            with no_collector():
+                run.live(watching)
         except Broken as broken:
             count = run.scenario.tasks.count
             changed = f" --tasks {count}" if count != self.scenario.tasks.count else ""
@@ -163,7 +165,7 @@ class Simulation:
 def result_of(run: Run) -> Result:
     """What came of a run that is over."""
     ledger, world = run.ledger, run.world
-    ledger.close()
+    ledger.close(world.processes.values())
     frames = {
         "tasks": [asdict(row) for row in ledger.tasks],
         "peers": [asdict(row) for row in ledger.peers.values()],

@@ -66,7 +66,7 @@ class Hooks:
 
 
 @contextmanager
-def _no_collector() -> Iterator[None]:
+def no_collector() -> Iterator[None]:
     """Run without the cycle collector: a world makes next to no garbage, and has millions of objects to look at."""
     was_on = gc.isenabled()
     gc.disable()
@@ -383,7 +383,7 @@ class World:
 
     def run_until(self, until_us: int) -> None:
         """Let everything happen that is due until then, and leave the clock there."""
-        with _no_collector():
+        with no_collector():
             while (due := self.next_us()) is not None and due <= until_us:
                 self._happen(due)
         self.now_us = max(self.now_us, until_us)

@@ -53,7 +53,7 @@ def test_a_run_is_told_to_people_and_to_programs() -> None:
     document = json.loads(sim("run", "calm", "--seed", "3", *SHORT, "--json").stdout)
     assert f"digest {document['digest']}" in told.stdout
     assert document["metrics"]["placed"] == 4
-    assert set(document["figures"]) == {"seconds", "deliveries_per_s", "times_real_time", "peak_mib"}
+    assert set(document["figures"]) == {"seconds", "cpu_seconds", "deliveries_per_s", "times_real_time", "peak_mib"}
 
 
 @pytest.mark.parametrize(
