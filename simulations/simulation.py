@@ -143,9 +143,9 @@ class Simulation:
         scenario = self.scenario
         if tasks is not None:
             scenario = msgspec.structs.replace(scenario, tasks=msgspec.structs.replace(scenario.tasks, count=tasks))
-        return Run(
-            scenario, self.seed, self._checkers, self._strategies, self._arrivals_of(scenario), recorded=recorded
-        )
+        arrivals = self._arrivals_of(scenario)
+        with no_collector():
+            return Run(scenario, self.seed, self._checkers, self._strategies, arrivals, recorded=recorded)
 
     def finish(self, run: Run, watching: Watching = lambda part, world: None) -> None:
         """Let everything happen. Raises PromiseBroken."""
