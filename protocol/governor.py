@@ -285,6 +285,8 @@ class Governor:
             return "there is nothing to vote on in that statement"
         epoch = contract.award_of(event.about)
         whole_task = isinstance(event.body, Veto) and event.body.scope is VetoScope.TASK
+        if isinstance(voted.body, Announcement) and not whole_task:
+            return "an announcement has no epoch to veto: veto the task"
         for vote in self._own(contract):
             settled = isinstance(contract.held[Digest(vote.about or b"")].body, Settlement)
             vetoed = isinstance(vote.body, Veto)
