@@ -107,8 +107,13 @@ class WithinCapacity(Checker):
             accepted.discard(award)
         elif body is Acceptance:
             accepted.add(award)
-            if len(accepted) > who.capacity:
-                accepted -= {one for one in accepted if not _is_open(who, one)}
+
+    def turned(self, who: Testimony, touched: Sequence[Contract], now_us: int) -> None:
+        """A turn counts as a whole: after a restart one accepts in the turn in which one gives up what was at work."""
+        accepted = self._accepted.get((who.peer, who.node.feed.id), set())
+        if len(accepted) > who.capacity:
+            for award in [award for award in accepted if not _is_open(who, award)]:
+                accepted.discard(award)
             if len(accepted) > who.capacity:
                 what = f"it has accepted {len(accepted)} awards and has {who.capacity} places"
                 raise self.broken(what, who=who)

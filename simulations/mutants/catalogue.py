@@ -59,7 +59,7 @@ _AUCTION: Final = (
         "early-close-ignores-a-member",
         "The bidding ends as soon as anybody has answered.",
         "manager",
-        "return 0 < len(offering) <= len(tender.answered) and all(member in tender.answered for member in offering)",
+        "return 0 < len(offering) <= len(tender.answered) and offering <= tender.answered.keys()",
         "return any(member in tender.answered for member in offering)",
     ),
     _one(
@@ -318,9 +318,19 @@ _MEMORY: Final = (
         "answer-not-said-again", "Whoever repeats its question is not answered.", "node",
         "if question is None or self._answered.lately(known, now_ms):", "if True:",
     ),
-    _one(
-        "gap-never-fetched", "A governor does not ask for what is missing in a feed.", "gaps",
-        "if self.ask_ms is None or now_ms < self.ask_ms:", "if True:",
+    Mutant(
+        "gap-never-fetched",
+        "A governor does not ask for what is missing in a feed.",
+        (
+            Edit("protocol.gaps", "if self.ask_ms is None or now_ms < self.ask_ms:", "if True:"),
+            Edit("protocol.gaps", "return [self.tail(*key) for key in self.feeds if key[0] == author]", "return []"),
+            Edit(
+                "protocol.vigil",
+                "return [self._gaps.tail(contract.manager, contract.announcement.feed), shown]",
+                "return [shown]",
+            ),
+            Edit("protocol.vigil", "[self._gaps.tail(seat.governor, seat.feed) for seat in silent]", "[]"),
+        ),
     ),
     _one(
         "missing-never-fetched", "Nobody asks for what a chain names and is not held.", "incomplete",

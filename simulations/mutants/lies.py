@@ -43,13 +43,19 @@ def word(liar: Process, body: Body, *, about: bytes | None, prev: bytes | None =
 def tell_all(liar: Process, *words: AnyStatement) -> None:
     """Say it to everybody, each on its own topic."""
     for other in liar.world.processes.values():
-        if other is not liar and liar.runs:
+        if words and other is not liar and liar.runs:
             liar.world.publish(liar, peer_topic(other.peer) + seal(words, liar.sealer))
 
 
 def contracts_of(liar: Process) -> list[Contract]:
     """What it has a hand in."""
     return list(liar.node.holdings.contracts.values())
+
+
+def contracts_abroad(liar: Process) -> list[Contract]:
+    """What others manage: a liar has friends who tell it."""
+    others = [one for one in liar.world.processes.values() if one is not liar]
+    return [one for other in others for one in contracts_of(other) if one.manager == other.peer][-4:]
 
 
 def own_tasks(liar: Process) -> list[Contract]:
@@ -91,7 +97,7 @@ def answer_twice(liar: Process, chance: Random) -> None:
 
 def answer_for_another(liar: Process, chance: Random) -> None:
     """A former contractor, or one that never was, says a result under somebody's award."""
-    for contract in contracts_of(liar)[-2:]:
+    for contract in contracts_abroad(liar):
         result = Result(output=b'"stolen"', output_digest=None, usage_ms=1)
         awards = [one for one in contract.held.values() if isinstance(one.body, Award)]
         tell_all(liar, *[word(liar, result, about=one.id, seq=9_000 + at) for at, one in enumerate(awards)])
@@ -112,14 +118,14 @@ def vote_much(liar: Process, chance: Random) -> None:
 def vote_without_a_seat(liar: Process, chance: Random) -> None:
     """Anybody permits a settlement."""
     permit = Permit(rule="lie", policy=bytes(32), reason="", grounds=(), reviewer=None, standing=None)
-    for contract in contracts_of(liar)[-3:]:
+    for contract in contracts_abroad(liar):
         settled = [one for one in contract.held.values() if isinstance(one.body, Award | Settlement)]
         tell_all(liar, *[word(liar, permit, about=one.id, seq=7_000 + at) for at, one in enumerate(settled)])
 
 
 def forge(liar: Process, chance: Random) -> None:
     """Anybody says in a manager's name that its task is withdrawn; the seal is the liar's own."""
-    for contract in contracts_of(liar)[-3:]:
+    for contract in contracts_abroad(liar):
         tip, feed = contract.reading.tip, contract.announcement.feed
         forged = encode(
             WITHDRAWN, market=liar.node.market, author=contract.manager, feed=feed, seq=tip.seq + 500, prev=tip.id,

@@ -33,12 +33,12 @@ from protocol.statements import (
     VetoScope,
 )
 from protocol.states import State
-from simulations.checkers.base import Checker, Roster
+from simulations.checkers.base import Checker, Lives, Roster
 from simulations.checkers.liveness import bound_ms
 from simulations.checkers.promises import PROMISES
 from simulations.checkers.votes import BY_HAND
 from simulations.latency import Latency
-from simulations.mutants.lies import LIES
+from simulations.mutants.lies import LIES, vote_much
 from simulations.network import Conditions, Network
 from simulations.process import Process
 from simulations.testimony import NO_RULES, Testimony
@@ -57,16 +57,19 @@ QUORUMS: Final = {0: (0, 0, 0), 1: (0, 1, 1), 3: (0, 2, 2), 4: (1, 3, 3)}
 """Governors → how many of them may lie, and the votes needed."""
 
 
-class RefusedNotSettled(Checker):
-    """No result is settled that its manager's own user has looked at and refused."""
+class LookedAtFirst(Checker):
+    """No result of a task that its manager's user wants to look at is settled before that user has accepted it."""
 
     def __init__(self, roster: Roster) -> None:
         super().__init__(roster)
-        self.refused: set[bytes] = set()
+        self.wanted = Lives[None]()
+        self.passed: set[bytes] = set()
 
     def said(self, who: Testimony, statement: AnyStatement, now_us: int) -> None:
-        if isinstance(statement.body, Settlement) and statement.about in self.refused and who.honest:
-            raise self.broken(f"a result that its user refused is settled: {statement}", who=who)
+        if isinstance(statement.body, Settlement) and who.honest and statement.about not in self.passed:
+            contract = who.node.holdings.contract_about(statement.about)
+            if contract is not None and contract.id in self.wanted.of(who):
+                raise self.broken("a result is settled that its user has not accepted", contract=contract.id, who=who)
 
 
 class Swarm:
@@ -74,23 +77,29 @@ class Swarm:
 
     def __init__(self, seed: int) -> None:
         self.chance = chance = Random(seed)
-        seats = chance.choice((0, 0, 1, 1, 1, 3, 4))
+        seats = chance.choice((0, 0, 1, 1, 1, 3, 4, 4))
         liars, permits, vetoes = QUORUMS[seats]
         governors = [f"judge{number}" for number in range(seats)]
-        rules = (Oversight(skill="", price_min=0),) if seats and chance.random() < 0.5 else ()
+        rules = (Oversight(skill="", price_min=0),) if seats and chance.random() < 0.6 else ()
         charter = {"liars_max": liars, "permits_needed": permits, "vetoes_needed": vetoes, "oversight": rules}
-        promises: Iterable[Callable[[Roster], Checker]] = (*PROMISES, RefusedNotSettled)
+        promises: Iterable[Callable[[Roster], Checker]] = (*PROMISES, LookedAtFirst)
         self.latency = chance.choice((Latency.constant(500), Latency.lognormal(median_us=20_000, sigma="1.0")))
         network = Network(Conditions(latency=self.latency))
         self.world = World(seed, network, governors=governors, charter=charter, checkers=promises)
-        self.refused = next(one for one in self.world.checkers if isinstance(one, RefusedNotSettled)).refused
+        self.looks = next(one for one in self.world.checkers if isinstance(one, LookedAtFirst))
+        self.gone = seats == 1 and chance.random() < 0.2
+        """Its governor never comes back from the last fault."""
         self.tasks = 0
-        self._join(governors, liar=chance.choice(("", "", "", "manager", "bidder", "bidder", "governor")))
+        roles = ("", "manager", "bidder", "bidder") if seats < 4 else ("", "bidder", "governor", "governor")
+        self._join(governors, liar=chance.choice(("", *roles)))
+        self.standing = seats == 1 and chance.random() < 0.4
+        """Managers may use what a governor allowed in advance, and forget it if they can."""
+        for _ in range(3 if self.standing else 0):
+            self._give_standing()
         self.faults = [fault for fault in _FAULTS if chance.random() < 0.4]
 
     def _join(self, governors: list[str], *, liar: str) -> None:
         world, chance = self.world, self.chance
-        liar = "" if liar == "governor" and len(governors) < 4 else liar
         for number, name in enumerate(governors):
             # A governor may have a trade beside its seat; on its own contracts it does not vote.
             trade = {"shout": self._quote()} if len(governors) > 1 and chance.random() < 0.3 else None
@@ -120,24 +129,26 @@ class Swarm:
     def _look_at(self, result: AnyStatement) -> bool | None:
         """What a user says of a result; of some it never says anything."""
         if not isinstance(result.body, Result) or result.body.output != REJECTED:
+            self.looks.passed.add(result.id)
             return True
-        if result.id[0] % 4 == 0:
-            return None
-        self.refused.add(result.id)
-        return False
+        return None if result.id[0] % 4 == 0 else False
 
     def _work(self, execute: Execute) -> Ends:
         """What an agent makes of an award is decided by its id: the same in every replay."""
         fate, ms = execute.award.id[1] % 16, (0, 10, 700, 3_000)[execute.award.id[2] % 4]
-        outcome = {0: None, 1: FAILED, 2: FAILED, 3: FATAL, 4: BAD, 5: BAD}.get(fate, DONE)
+        outcome = {0: None, 15: None, 1: FAILED, 2: FAILED, 3: FATAL, 4: BAD, 5: BAD}.get(fate, DONE)
         return Ends(ms, outcome)
 
     def play(self) -> None:
         """All that happens, then peace, and the time that every promise may take. Raises Broken."""
         chance = self.chance
         for _ in range(chance.randint(6, 16)):
-            chance.choice((self._announce, self._announce, self._announce, self._meddle, self._strike))()
+            chance.choice((self._announce, self._announce, self._meddle, self._strike))()
             self.world.run_for(chance.choice((1, 5, 300, 2_500)))
+            if self.standing and chance.random() < 0.3:
+                manager = self._pick(("desk", "shop"))
+                self.world.crash(manager)
+                self.world.restart(manager)
         self._heal()
         self.world.run_for(bound_ms([self.world.task(deadline_ms=DEADLINE_MS)]))
         self.world.at_rest()
@@ -163,7 +174,13 @@ class Swarm:
                 bid_window_ms=chance.choice((50, 500)), idempotency_key=b"%d" % self.tasks,
             )  # fmt: skip
             if manager.alive:
-                manager.announce(task, check=chance.random() < 0.3)
+                check = chance.random() < 0.3
+                contract = manager.announce(task, check=check)
+                if check and contract is not None:
+                    self.looks.wanted.of(manager)[contract] = None
+        for liar in [liar for liar, role in self.liars if role == "governor"]:
+            for ms in (1, 2, 5, 20, 50):
+                self.world.at(self.world.now_us + ms * 1_000, vote_much, liar, chance)
 
     def _meddle(self) -> None:
         """A person decides: a withdrawal, a vote, a standing permit, a sub-contract; or a liar lies."""
@@ -171,7 +188,8 @@ class Swarm:
         if self.liars and chance.random() < 0.7:
             liar, role = self.liars[0]
             if liar.alive:
-                chance.choice(LIES[role])(liar, chance)
+                for lie in chance.sample(LIES[role], min(2, len(LIES[role]) - 1)):
+                    lie(liar, chance)
             return
         chance.choice((self._withdraw, self._vote, self._vote, self._give_standing, self._subcontract))()
 
@@ -192,6 +210,9 @@ class Swarm:
         if about is not None:
             veto = Veto(scope=scope, rule=BY_HAND, policy=bytes(32), reason="", grounds=(), reviewer=None)
             governor.post(Vote(about=about.id, body=veto))
+            if self.chance.random() < 0.3:
+                self.world.crash(governor)
+                self.world.restart(governor)
 
     def _give_standing(self) -> None:
         governors = [one for one in self.world.processes.values() if one.policy is not None and one.alive]
@@ -228,6 +249,8 @@ class Swarm:
             process.go_on() if process.paused else None
             if not process.runs:
                 world.restart(process)
+        if self.gone:
+            world.crash(world.processes["judge0"])
         world.network.heal()
         world.network.set_conditions(Conditions(latency=Latency.constant(1_000)))
 
