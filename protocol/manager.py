@@ -127,17 +127,28 @@ class Manager:
         return self._pursue(tender, late, now_ms)
 
     def asked(self, contract: Contract, question: AnyStatement) -> list[Action]:
-        """Somebody says again what we have answered: say the answer again, to the asker.
-
-        A contractor that has not heard the votes may have nobody else to hear them from.
-        """
+        """Somebody says again what we have answered: say the answer again, to the asker."""
         answer = answer_to(contract.reading, question)
-        if answer is None:
+        said: list[Action] = []
+        if answer is not None:
+            said.append(self._say(peer_topic(question.author), answer, contract))
+        return said + self._show_votes(contract, question)
+
+    @staticmethod
+    def _show_votes(contract: Contract, question: AnyStatement) -> list[Action]:
+        """Who still asks about a settled task has not heard the votes, and may have nobody else to hear them from.
+
+        A contractor says its Result again, a governor shows us our Settlement, and hears what the contractor hears.
+        """
+        settled = question.about if type(question.body) is Settlement else question.id
+        result = contract.held.get(Digest(settled or b""))
+        if (
+            contract.reading.state not in (State.FINAL, State.VETOED)
+            or result is None
+            or type(result.body) is not Result
+        ):
             return []
-        topic = peer_topic(question.author)
-        voted = contract.reading.state in (State.FINAL, State.VETOED) and type(question.body) is Result
-        votes = [Show(topic, vote) for vote in contract.votes] if voted else []
-        return [self._say(topic, answer, contract), *votes]
+        return [Show(peer_topic(result.author), vote) for vote in contract.votes]
 
     def seen(self, newcomer: bytes, skills: Collection[str]) -> list[Action]:
         """A peer can hear us now: it gets the open announcements for its skills, and the tip of what it works on."""

@@ -50,7 +50,9 @@ class Vigil:
             heapq.heappush(self._open, (due_ms, limits.FETCH_AGAIN_MS, contract.id))
 
     def _ask(self, contract: Contract) -> list[Action]:
-        """What to ask about a contract past its deadline: its manager for the end, the other seats for their votes."""
+        """What to ask about a contract past its deadline: its manager for the end, the other seats for their votes,
+        and the manager for those of seats that are gone.
+        """
         reading = contract.reading
         if reading.fault is not None:
             return []
@@ -62,7 +64,8 @@ class Vigil:
             return []
         voted = {vote.author for vote in contract.votes if vote.about == reading.end.id}
         silent = [seat for seat in contract.charter.governors if seat.governor not in {self._me, *voted}]
-        return [self._gaps.tail(seat.governor, seat.feed) for seat in silent]
+        asked = [self._gaps.tail(seat.governor, seat.feed) for seat in silent]
+        return [*asked, Show(peer_topic(contract.manager), reading.end)] if asked else []
 
     def begin_to_repeat(self, vote: AnyStatement, now_ms: int) -> None:
         """A governor repeats a veto until it holds the manager's end of that epoch (law 5)."""

@@ -11,8 +11,11 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from protocol.actions import Execute
+from protocol.keys import Digest
 from protocol.notices import Oversight
-from protocol.statements import Announcement, AwardRule, EffectClass
+from protocol.policy import Policy, Rule, Ruled, Stage
+from protocol.statements import Announcement, AwardRule, EffectClass, VetoScope
 from simulations import population
 from simulations.checkers.base import Checker, Roster
 from simulations.checkers.liveness import bound_ms
@@ -22,7 +25,8 @@ from simulations.latency import AT_ONCE, LAN, WAN
 from simulations.network import Conditions, Network
 from simulations.population.kinds import KINDS
 from simulations.process import Process
-from simulations.work import Work, done_after, done_at_once, hang
+from simulations.testimony import NO_RULES
+from simulations.work import Ends, Work, done_after, done_at_once, hang
 from simulations.world import World
 
 Checkers = Sequence[Callable[[Roster], Checker]]
@@ -60,6 +64,7 @@ class Market:
         self.world = World(
             seed, network, governors=governors, charter=self._charter(seats, liars_max), checkers=checkers
         )
+        self.policy = self._policy()
         self.skills = SKILLS[: chance.randint(1, len(SKILLS))]
         for n, name in enumerate(governors):
             self._join(name, self._kind("governor", LYING_GOVERNORS if n < liars_max else ()))
@@ -69,6 +74,7 @@ class Market:
         self.desks = [self._join(name, self._kind("manager", LYING_MANAGERS)) for name in names]
         if chance.random() < HOW_OFTEN:
             self._join("mallory", chance.choice(MEDDLERS))
+        self._children = 0
         self.weather = weather_drawn(self.world)
         self.storm_ms = chance.choice((2_000, 5_000, 12_000))
         self.tasks = [self._task(n) for n in range(chance.choice((1, 2, 4, 8)))]
@@ -88,9 +94,46 @@ class Market:
         chance = self.chance
         offered = [skill for skill in self.skills if chance.random() < 0.7] or [self.skills[0]]
         prices = {skill: chance.choice((5, 5, chance.randint(1, 60))) for skill in offered}
+        work = self._delegating(name) if chance.random() < HOW_OFTEN else self._work()
         return population.make(
-            self.world, kind, name, skills=prices, work=self._work(), capacity=chance.choice((1, 1, 2, 8))
+            self.world, kind, name, skills=prices, work=work, capacity=chance.choice((1, 1, 2, 8)), policy=self.policy
         )
+
+    def _policy(self) -> Policy:
+        """What all governors go by: mostly nothing, sometimes a rule that vetoes, or leaves it to a person who never
+        comes.
+        """
+        chance = self.chance
+        if chance.random() < 0.6:
+            return NO_RULES
+        rule = Rule(
+            id="dear", decision=chance.choice((Ruled.VETO, Ruled.VETO, Ruled.REFER)),
+            price_above=chance.choice((4, 20)),
+            scope=chance.choice(list(VetoScope)), stages=(chance.choice((Stage.AWARD, Stage.SETTLEMENT)),),
+        )  # fmt: skip
+        return Policy(version=Digest(bytes(31) + b"\1"), rules=(rule,))
+
+    def _delegating(self, name: str) -> Work:
+        """An agent that has a part of its work done by another, and waits for nobody."""
+        takes_ms, skill = self.chance.choice((100, 1_000, 3_000)), self.chance.choice(self.skills)
+
+        def work(execute: Execute) -> Ends:
+            process = self.world.processes[name]
+            self.world.at(self.world.now_us + 1_000, self._delegate, process, execute, skill)
+            return done_after(takes_ms)(execute)
+
+        return work
+
+    def _delegate(self, process: Process, execute: Execute, skill: str) -> None:
+        if not process.ready or execute.award.id not in process.workers.runs:
+            return
+        self._children += 1
+        child = self.world.task(
+            skill=skill, effect=execute.task.effect, budget=execute.award.body.price, bid_window_ms=50,
+            lease_ms=execute.task.lease_ms, deadline_ms=execute.task.deadline_ms // 2,
+            idempotency_key=b"child %d" % self._children,
+        )  # fmt: skip
+        process.announce(child, parent=execute.award.id)
 
     def _work(self) -> Work:
         return self.chance.choice(

@@ -247,3 +247,26 @@ def test_a_manager_shows_the_votes_to_a_contractor_that_still_asks() -> None:
     market.peers["g"].crash()
     market.run(60_000)
     assert market.peers["b0"].contract(contract).state is State.FINAL
+
+
+@pytest.mark.spec("M-8.31", "M-8.32")
+def test_a_governor_learns_the_votes_of_a_seat_that_is_gone_from_the_manager() -> None:
+    """The vote was lost on its way, and then its governor for ever: the manager holds it."""
+    governors = ("g", "h", "k")
+    market = TestMarket(charter_with(governors))
+    market.join("m")
+    market.join("b0", shout=10)
+    for name in governors:
+        market.join(name, policy=NO_RULES)
+    market.cut |= {("g", "k"), ("k", "m"), ("k", "b0")}
+    market.peers["h"].crash()
+    market.run(100)
+    contract = market.announce("m", deadline_ms=5_000)
+    market.run(1_000)
+    market.restart("h")
+    market.run(1_000)
+    market.peers["g"].crash()
+    assert market.peers["m"].contract(contract).state is State.FINAL
+    market.cut.clear()
+    market.run(120_000)
+    assert market.peers["k"].contract(contract).state is State.FINAL
