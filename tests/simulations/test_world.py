@@ -94,3 +94,35 @@ def test_whatever_happens_every_task_ends(seed: int) -> None:
     for contract in desk.node.holdings.contracts.values():
         assert contract.reading.end is not None
     assert not any(process.convictions for process in world.processes.values())
+
+
+def test_a_governor_that_died_with_frames_waiting_hears_again() -> None:
+    """What would have woken it belongs to a life that is over; the next one is woken anew."""
+    world = small_market()
+    desk, judge = world.processes["desk"], world.processes["judge"]
+    assert desk.announce(world.task()) is not None
+    while not judge._inbox:
+        assert world.step()
+    world.crash(judge)
+    world.restart(judge)
+    world.run_for(5_000)
+    contract = desk.announce(world.task(idempotency_key=b"another"))
+    assert contract is not None
+    world.run_for(10_000)
+    reading = judge.reading(contract)
+    assert reading is not None
+    assert reading.state is State.FINAL
+
+
+def test_a_slow_disk_lets_time_pass() -> None:
+    """Behind a slow commit a peer takes its next turn when there is something to do, and not before."""
+    world = small_market()
+    for process in world.processes.values():
+        process.disk.delay_us = 5_000
+    contract = world.processes["desk"].announce(world.task())
+    assert contract is not None
+    world.run_for(10_000)
+    reading = world.processes["desk"].reading(contract)
+    assert reading is not None
+    assert reading.state is State.FINAL
+    assert world.trace.events < 500
