@@ -15,7 +15,7 @@ from protocol.contract import Contract
 from protocol.feed import Feed
 from protocol.holdings import Holdings
 from protocol.keys import Digest
-from protocol.statements import AnyStatement, Cancel, CancelReason
+from protocol.statements import AnyStatement, Award, Cancel, CancelReason
 from protocol.tender import has_effects
 from protocol.topics import peer_topic, skill_topic
 
@@ -28,6 +28,8 @@ class Orphans:
         self._holdings = holdings
         self._held: dict[Digest, Contract] = {}
         """What we have called orphaned: somebody may hold another end of it."""
+        self._again: dict[Digest, tuple[int, int]] = {}
+        """When to say so again, and the pause after that; after the longest pause only to who is seen."""
         holdings.on_forgotten.append(self._forget)
 
     def disown(self, contract: Contract, now_ms: int) -> list[Action]:
@@ -42,11 +44,35 @@ class Orphans:
         self._holdings.learn(contract, statement)
         self._holdings.end(contract)
         self._remember(contract)
+        self._again[contract.id] = (now_ms + limits.REPEAT_FIRST_MS, limits.REPEAT_FIRST_MS)
+        return [*self._say(contract, statement), Report(contract.id, contract.reading)]
+
+    @staticmethod
+    def _say(contract: Contract, cancel: AnyStatement) -> list[Action]:
+        """To all bidders, and to the contractor, who may not listen to its skill any more."""
         topics = [skill_topic(contract.announcement.body.skill)]
-        if reading.award is not None:
-            topics.append(peer_topic(reading.award.body.winner))
-        said: list[Action] = [Say(topic, statement, has_effects(contract.announcement)) for topic in topics]
-        return [*said, Report(contract.id, contract.reading)]
+        winners = [step.body.winner for step in contract.reading.steps if isinstance(step.body, Award)]
+        topics += [peer_topic(winner) for winner in winners[-1:]]
+        return [Say(topic, cancel, has_effects(contract.announcement)) for topic in topics]
+
+    def deadline_ms(self) -> int | None:
+        return min([due for due, _ in self._again.values()]) if self._again else None
+
+    def tick(self, now_ms: int) -> list[Action]:
+        """Say again what is still called orphaned: nobody answers who holds no other end, and who does may not hear."""
+        said: list[Action] = []
+        for contract_id, (due_ms, pause_ms) in list(self._again.items()) if self._again else ():
+            if due_ms > now_ms:
+                continue
+            del self._again[contract_id]
+            contract = self._held.get(contract_id)
+            if contract is None or not contract.reading.orphaned or contract.reading.end is None:
+                continue
+            said += self._say(contract, contract.reading.end)
+            if pause_ms < limits.REPEAT_LAST_MS:
+                longer_ms = min(pause_ms * limits.REPEAT_FACTOR, limits.REPEAT_LAST_MS)
+                self._again[contract_id] = (now_ms + longer_ms, longer_ms)
+        return said
 
     def _remember(self, contract: Contract) -> None:
         if len(self._held) < limits.REMEMBERED_ANSWERS:
@@ -54,6 +80,7 @@ class Orphans:
 
     def _forget(self, contract: Contract) -> None:
         self._held.pop(contract.id, None)
+        self._again.pop(contract.id, None)
 
     def seen(self, newcomer: bytes, skills: Collection[str]) -> list[Action]:
         """A peer can hear us now: say again what we have called orphaned, if it may know better."""

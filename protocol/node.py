@@ -120,6 +120,7 @@ class Node:
             self.manager.deadline_ms(),
             self.contractor.deadline_ms(),
             self.bidder.deadline_ms(),
+            self.orphans.deadline_ms(),
             self.holdings.waiting.deadline_ms(),
             self.governor.deadline_ms() if self.governor is not None else None,
             self._incomplete.deadline_ms(),
@@ -315,7 +316,7 @@ class Node:
 
     def _tick(self, now_ms: int) -> list[Action]:
         actions = self.manager.tick(now_ms) + self.contractor.tick(now_ms) + self.bidder.tick(now_ms)
-        actions += self._incomplete.tick(now_ms)
+        actions += self.orphans.tick(now_ms) + self._incomplete.tick(now_ms)
         for missing, waiting in self.holdings.waiting.overdue(now_ms):
             # Our own from a lost journal was shown by somebody who waits for it.
             holder = waiting if waiting.author != self.feed.author else self.holdings.waiting.first_behind(waiting.id)

@@ -147,3 +147,18 @@ def test_a_manager_in_a_new_feed_still_asks_whether_its_settlement_is_ratified()
     market.restart("m")
     market.run(10_000)
     assert held(market, "m", task).reading.state is State.FINAL
+
+
+@pytest.mark.spec("M-8.29")
+def test_an_orphan_that_nobody_heard_of_is_said_again() -> None:
+    """The contractor was here all the time and lost the one frame: nobody else would ever ask."""
+    market, task = settled()
+    announcement = held(market, "a", task).announcement
+    forget(market)
+    market.cut.add(("m", "a"))
+    show(market, announcement)
+    market.run(100)
+    assert held(market, "m", task).reading.orphaned
+    market.cut.clear()
+    market.run(5_000)
+    assert held(market, "m", task).reading.state is State.SETTLED
