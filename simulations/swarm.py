@@ -15,7 +15,7 @@ from protocol.actions import Execute
 from protocol.keys import Digest
 from protocol.notices import Oversight
 from protocol.policy import Policy, Rule, Ruled, Stage
-from protocol.statements import Announcement, AwardRule, EffectClass, VetoScope
+from protocol.statements import Announcement, AwardRule, EffectClass, Failure, FailureClass, VetoScope
 from simulations import population
 from simulations.checkers.base import Checker, Roster
 from simulations.checkers.liveness import bound_ms
@@ -136,9 +136,13 @@ class Market:
         process.announce(child, parent=execute.award.id)
 
     def _work(self) -> Work:
-        return self.chance.choice(
-            (done_at_once, done_after(20), done_after(200), done_after(self.chance.randint(500, 5_000)), hang)
-        )
+        chance = self.chance
+        return chance.choice(
+            (
+                done_at_once, done_after(20), done_after(200), done_after(chance.randint(500, 5_000)), hang,
+                _fails(chance.choice((0, 20, 1_000)), chance.choice(list(FailureClass))),
+            )
+        )  # fmt: skip
 
     def _task(self, number: int) -> Announcement:
         chance, governed = self.chance, bool(self.world.charter.body.governors)
@@ -179,6 +183,12 @@ class Market:
         if contract is not None and chance.random() < 0.1:
             when_us = self.world.now_us + chance.randrange(4_000_000)
             self.world.at(when_us, lambda: desk.withdraw(contract) if desk.ready else None)
+
+
+def _fails(after_ms: int, failure_class: FailureClass) -> Work:
+    """An agent that brings nothing about."""
+    ends = Ends(after_ms, Failure(failure_class=failure_class, reason="it cannot", done=""))
+    return lambda execute: ends
 
 
 def play(seed: int, checkers: Checkers = PROMISES) -> Played:
