@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 import click
 
 from simulations.command_plot import plot_command
+from simulations.command_rehearse import rehearse_command
 from simulations.command_sweep import sweep_command
 from simulations.figures import Stopwatch
 from simulations.record import Marks, Parted, Record, every_of, origin, read, record_of, simulation_of, write
@@ -135,3 +136,4 @@ def _show_replay(simulation: Simulation, result: Result, figures: dict[str, floa
 
 sim.add_command(sweep_command)
 sim.add_command(plot_command)
+sim.add_command(rehearse_command)

@@ -10,7 +10,7 @@ import pytest
 from protocol.errors import BadConfig, UsageError
 from simulations import settings
 from simulations.arrivals import RETURNS_FILE, arrivals_of
-from simulations.cast import names_of
+from simulations.cast import charter_of, names_of
 from simulations.scenario import built_in, load, make, scaled, table_of_scenario
 from simulations.world import World
 
@@ -129,3 +129,12 @@ def test_the_shared_returns_are_read() -> None:
     if not folder.is_dir():
         pytest.skip("there is no ../shared/data/returns beside the project")
     assert len(arrivals_of(load("returns-day"), World(1).chance("arrivals"), folder)) > 5
+
+
+def test_a_charter_bears_the_liars_among_its_governors() -> None:
+    """Quorums follow from their number (SPEC section 7); where no honest quorum is left, the market is refused."""
+    assert charter_of({"governor": 3, "vetoing-governor": 1}) == {
+        "liars_max": 1, "permits_needed": 3, "vetoes_needed": 3,
+    }  # fmt: skip
+    with pytest.raises(BadConfig, match="1 of 3 governors lie, and no quorum of the others is left: it takes 4"):
+        make({"about": "A coup.", "population": {"manager": 1, "governor": 2, "vetoing-governor": 1}}, "mine")
