@@ -30,13 +30,19 @@ class Orphans:
         """What we have called orphaned: somebody may hold another end of it."""
         self._again: dict[Digest, tuple[int, int]] = {}
         """When to say so again, and the pause after that; after the longest pause only to who is seen."""
+        self._bowed: set[Digest] = set()
+        """What of it had another end, as others have shown."""
         holdings.on_forgotten.append(self._forget)
 
     def disown(self, contract: Contract, now_ms: int) -> list[Action]:
         """Our own contract from a journal that is lost: end it, once, if it has no end yet (law 6)."""
+        reading = contract.reading
         if self._feed.has_spoken(contract.id):
             self._remember(contract)
-        reading = contract.reading
+            if not reading.orphaned and contract.id not in self._bowed:
+                # Who has heard us call it orphaned is to hear how it ended: perhaps nobody else is left to say so.
+                self._bowed.add(contract.id)
+                self._again[contract.id] = (now_ms, limits.REPEAT_FIRST_MS)
         if reading.end is not None or reading.fault is not None or self._feed.has_spoken(contract.id):
             return []
         cancel = Cancel(reason=CancelReason.ORPHANED, answer=None)
@@ -59,14 +65,14 @@ class Orphans:
         return min([due for due, _ in self._again.values()]) if self._again else None
 
     def tick(self, now_ms: int) -> list[Action]:
-        """Say again what is still called orphaned: nobody answers who holds no other end, and who does may not hear."""
+        """Say again how they ended: nobody answers who holds no other end, and who does may not hear."""
         said: list[Action] = []
         for contract_id, (due_ms, pause_ms) in list(self._again.items()) if self._again else ():
             if due_ms > now_ms:
                 continue
             del self._again[contract_id]
             contract = self._held.get(contract_id)
-            if contract is None or not contract.reading.orphaned or contract.reading.end is None:
+            if contract is None or contract.reading.end is None:
                 continue
             said += self._say(contract, contract.reading.end)
             if pause_ms < limits.REPEAT_LAST_MS:
@@ -81,6 +87,7 @@ class Orphans:
     def _forget(self, contract: Contract) -> None:
         self._held.pop(contract.id, None)
         self._again.pop(contract.id, None)
+        self._bowed.discard(contract.id)
 
     def seen(self, newcomer: bytes, skills: Collection[str]) -> list[Action]:
         """A peer can hear us now: say again what we have called orphaned, if it may know better."""

@@ -162,3 +162,27 @@ def test_an_orphan_that_nobody_heard_of_is_said_again() -> None:
     market.cut.clear()
     market.run(5_000)
     assert held(market, "m", task).reading.state is State.SETTLED
+
+
+def test_a_contractor_that_was_told_of_an_orphan_hears_how_the_task_had_ended() -> None:
+    """It never heard the settlement; the governor did, and shows it to the manager, which passes it on."""
+    market = TestMarket(charter_with(("g",)))
+    market.join("g", policy=NO_RULES)
+    market.join("m")
+    contractor = market.join("a", shout=10)
+    market.run(10)
+    task = market.announce("m")
+    market.cut.add(("g", "a"))
+    while not contractor.executed:
+        market.run(1)
+    market.cut.add(("m", "a"))
+    market.run(1_000)
+    assert held(market, "g", task).reading.state is State.FINAL
+    assert held(market, "a", task).reading.end is None
+    announcement = held(market, "a", task).announcement
+    forget(market)
+    market.cut.add(("g", "a"))
+    show(market, announcement)
+    market.run(60_000)
+    assert held(market, "m", task).reading.state is State.FINAL
+    assert held(market, "a", task).reading.state is State.FINAL
