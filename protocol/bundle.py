@@ -65,7 +65,8 @@ class Bundle:
 
     @property
     def root(self) -> bytes:
-        return self.tree[-1][0]
+        """The root of the tree; of one statement it is its id, and most bundles have one."""
+        return self.ids[0] if len(self.ids) == 1 else self.tree[-1][0]
 
     def cut(self, index: int) -> bytes:
         """The evidence of statement `index` (from 0): bytes that stand alone."""

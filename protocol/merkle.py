@@ -40,6 +40,8 @@ def levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
 
 def root(leaves: Sequence[bytes]) -> bytes:
     """The root of the tree over `leaves` (32-byte leaf hashes); of one leaf it is that leaf."""
+    if len(leaves) == 1:
+        return leaves[0]
     return levels(leaves)[-1][0] if leaves else EMPTY_ROOT
 
 

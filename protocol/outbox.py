@@ -50,6 +50,8 @@ class Outbox:
 
     def empty(self, now_ms: int) -> list[bytes]:
         """Seal and pack what leaves now: frames, each with its topic before it."""
+        if not (self._topics or self._lazy or self._shown):
+            return []
         topics, self._topics = self._topics, {}
         if self._lazy:
             overdue = self.due_ms is not None and now_ms >= self.due_ms

@@ -117,6 +117,8 @@ class Turn:
 
         The shell may `take` what its users say to that, and record once more, before it lets all of it leave together.
         """
+        if not (self._actions or self._received):
+            return []
         said: dict[int, AnyStatement] = {}
         left: list[Action] = []
         durable = False
