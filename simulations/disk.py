@@ -10,11 +10,14 @@ from __future__ import annotations
 import errno
 import random
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from protocol.statements import AnyStatement
+from simulations.generations import Generations
 
-FEED_LENGTH = 8
+FEED_LENGTH: Final = 8
+SHARED: Final = 8_192
+"""Frames of one generation that are looked at to keep each once."""
 
 
 class Row(NamedTuple):
@@ -39,10 +42,10 @@ class Disk:
         chance: Callable[[str], random.Random],
         *,
         seat: bytes | None = None,
-        shared: dict[bytes, bytes] | None = None,
+        shared: Generations[bytes, bytes] | None = None,
     ) -> None:
         """`chance` makes a stream for one use; `seat` is the feed that a charter names: a governor's, which syncs every
-        turn and keeps its feed. Frames that many record are kept once in `shared`.
+        turn and keeps its feed. A frame that many record at about one time is kept once, with the help of `shared`.
         """
         self.rows: list[Row] = []
         self.feed = b""
@@ -56,7 +59,7 @@ class Disk:
         self.on_record: Callable[[Sequence[AnyStatement]], None] = lambda said: None
         """Called with statements that were recorded now and said never before."""
         self._chance = chance
-        self._shared = {} if shared is None else shared
+        self._shared = shared if shared is not None else Generations(SHARED)
         self._uses = 0
         self._seat = seat
         self._synced = 0
@@ -94,14 +97,19 @@ class Disk:
             raise self.trap
         if self.full:
             raise OSError(errno.ENOSPC, "no space left on the simulated disk")
-        shared = self._shared
-        self.rows.append(Row(tuple(shared.setdefault(frame, frame) for frame in received), tuple(said)))
+        self.rows.append(Row(tuple(map(self._one_of_many, received)), tuple(said)))
         self.recorded = True
         if durable or self._seat is not None:
             self._synced = len(self.rows)
         if said:
             self._high_water = (said[-1].feed, said[-1].seq)
             self.on_record(said)
+
+    def _one_of_many(self, frame: bytes) -> bytes:
+        kept = self._shared.get(frame)
+        if kept is None:
+            self._shared.keep(frame, frame)
+        return kept or frame
 
     def said(self) -> list[AnyStatement]:
         """Everything that the journal says was said, in every feed, in order."""

@@ -8,17 +8,22 @@ it is opened by the production function every time.
 
 from __future__ import annotations
 
-from collections.abc import Container
-from typing import Final
+from collections.abc import Container, Sequence
+from typing import Final, TypeVar
 
 from msgspec.structs import force_setattr
 
 from protocol.bundle import Bundle, Door, Opened, Seal, open_bundle, open_door
 from protocol.keys import Digest, PeerId, Sealer
 from protocol.statements import AnyStatement
+from simulations.generations import Generations
 
 YOUNG: Final = 4_096
 """Frames of one generation; two are kept."""
+_BYTES: Final = ("payload", "id", "prev", "about")
+_IN_COMMON: Final = ("market", "author", "feed")
+
+V = TypeVar("V")
 
 
 class SharedOpener:
@@ -28,6 +33,11 @@ class SharedOpener:
         self._young: dict[bytes, Opened] = {}
         self._old: dict[bytes, Opened] = {}
         self._same: dict[bytes, bytes] = {}
+        self._said = Generations[Digest, AnyStatement](YOUNG)
+
+    def expect(self, statement: AnyStatement) -> None:
+        """Somebody has said this: what is read of it keeps the bytes that its author keeps."""
+        self._said.keep(statement.id, statement)
 
     def __call__(self, frame: bytes, *, market: bytes, sealer: Sealer, seen: Container[Digest], door: Door) -> Opened:
         whole = self._young.get(frame)
@@ -52,18 +62,33 @@ class SharedOpener:
         return whole
 
     def _share(self, whole: Opened) -> None:
-        """Keep the bytes that nearly all statements of a world have in common once: a market, its authors, their feeds.
+        """Keep equal bytes once: those of an author and its readers, and what nearly all statements have in common.
 
         The values stay what they were; a world of thousands holds hundreds of thousands of them.
         """
         same = self._same
         for statement in whole.statements:
-            for name in ("market", "author", "feed"):
-                value: bytes = getattr(statement, name)
+            said = self._said.pop(statement.id)
+            for name in _BYTES if said is not None else ():
+                value: bytes | None = getattr(said, name)
+                if value == getattr(statement, name):
+                    force_setattr(statement, name, value)
+            for name in _IN_COMMON:
+                value = getattr(statement, name)
                 force_setattr(statement, name, same.setdefault(value, value))
             if isinstance(statement.seal, Seal) and isinstance(statement.seal.source, Bundle):
-                bundle = statement.seal.source
-                bundle.market, bundle.author = statement.market, PeerId(statement.author)
+                _share_bundle(statement.seal.source, statement, statement.seal.position)
+
+
+def _share_bundle(bundle: Bundle, statement: AnyStatement, position: int) -> None:
+    """A bundle is kept to cut evidence from it: of bytes that it shares with its statements."""
+    bundle.market, bundle.author = statement.market, PeerId(statement.author)
+    bundle.payloads = _with(bundle.payloads, position, statement.payload)
+    bundle.ids = _with(bundle.ids, position, statement.id)
+
+
+def _with(values: Sequence[V], position: int, value: V) -> Sequence[V]:
+    return (value,) if len(values) == 1 else (*values[:position], value, *values[position + 1 :])
 
 
 def _sift(statements: list[AnyStatement], seen: Container[Digest]) -> Opened:

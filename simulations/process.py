@@ -255,8 +255,9 @@ class Process:
 
     def run(self, frames: Iterable[bytes] = ()) -> None:
         """Take turns until nothing is left to step on."""
-        if self._ready():
-            self._take_turn(self._whole_turn, frames)
+        if not self._ready():
+            return
+        self._take_turn(self._whole_turn, frames)
         while self._events and self._ready():
             self._take_turn(self._whole_turn, ())
         if self._ready():
@@ -341,6 +342,8 @@ class Process:
         self._touched[contract.id] = contract
 
     def _recorded(self, said: Sequence[AnyStatement]) -> None:
+        for statement in said:
+            self.world.opener.expect(statement)
         for hook in self.world.hooks.said:
             for statement in said:
                 hook(self, statement, self.world.now_us)

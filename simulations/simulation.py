@@ -28,11 +28,11 @@ from simulations.arrivals import Arrival, arrivals_of
 from simulations.cast import names_of
 from simulations.checkers.base import Broken, Checker, Roster
 from simulations.checkers.promises import PROMISES
+from simulations.collector import no_collector
 from simulations.extras import need
 from simulations.metrics import Metrics, measure
 from simulations.run import Run, Watching
 from simulations.scenario import Scenario
-from simulations.world import no_collector
 
 
 class PromiseBroken(BadEvidence):

@@ -14,12 +14,10 @@ drawn for one thing does not move another. The same seed and the same calls give
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import heapq
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from protocol.actions import Fetch, FetchFeed
@@ -37,7 +35,9 @@ from protocol.states import Reading
 from protocol.topics import TOPIC_LENGTH, governance_topic, peer_topic, skill_topic
 from simulations.checkers.base import Checker, Roster, hooks
 from simulations.clock import Clock
-from simulations.disk import FEED_LENGTH, Disk
+from simulations.collector import Lives, no_collector
+from simulations.disk import FEED_LENGTH, SHARED, Disk
+from simulations.generations import Generations
 from simulations.network import Link, Network
 from simulations.opener import SharedOpener
 from simulations.process import Process, WatchedNode
@@ -63,18 +63,6 @@ class Hooks:
         self.convicted = hooks(checkers, "convicted")
         self.turned = hooks(checkers, "turned")
         self.at_rest = hooks(checkers, "at_rest")
-
-
-@contextmanager
-def no_collector() -> Iterator[None]:
-    """Run without the cycle collector: a world makes next to no garbage, and has millions of objects to look at."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 class World:
@@ -105,7 +93,8 @@ class World:
         self.on_report: Callable[[Process, Digest, Reading], None] = lambda process, contract, reading: None
         self.opener = SharedOpener()
         self._sealer_of: SealerOf = real_key if real_keys else Keyring().sealer
-        self._frames_kept: dict[bytes, bytes] = {}
+        self._frames = Generations[bytes, bytes](SHARED)
+        self._lives = Lives()
         self._by_peer: dict[bytes, list[Process]] = {}
         self._events: list[tuple[int, int, Link | None, Any, Any]] = []
         self._put = 0
@@ -188,7 +177,7 @@ class World:
         )  # fmt: skip
 
     def _disk(self, name: str, seat: bytes | None) -> Disk:
-        return Disk(lambda use: self.chance(f"disk/{name}/{use}"), seat=seat, shared=self._frames_kept)
+        return Disk(lambda use: self.chance(f"disk/{name}/{use}"), seat=seat, shared=self._frames)
 
     def _add(
         self,
@@ -265,6 +254,7 @@ class World:
             raise UsageError(f"{process.name} runs.", do="Crash it first.")
         self.trace.note(b"b", self.now_us, process.number, 0)
         process.begin()
+        self._lives.end(len(self.processes))
         self.network.come_back(process, self._others_of(process))
 
     def close(self, process: Process) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.bundle import Opened, open_bundle, open_door, seal
+from protocol.bundle import Opened, evidence_of, open_bundle, open_door, seal
 from protocol.keys import Digest
 from protocol.statements import AnyStatement, Bid
 from simulations.opener import SharedOpener
@@ -52,3 +52,19 @@ def test_all_hearers_of_a_frame_hold_the_same_statement() -> None:
         opener(bytes(bytearray(frame)), market=MARKET, sealer=ann.sealer, seen=set(), door=open_door) for _ in range(2)
     )
     assert first.statements[0] is second.statements[0]
+
+
+def test_what_is_read_keeps_the_bytes_of_its_author() -> None:
+    """Equal bytes are kept once, in statements and in the bundles that evidence is cut from; the values stay."""
+    ann, opener = Author("ann"), SharedOpener()
+    said = [ann.say(Bid(price=price, duration_ms=1), about=bytes(range(32))) for price in (1, 2)]
+    for statement in said:
+        opener.expect(statement)
+    frame = seal(said, ann.sealer)
+    read = opener(frame, market=MARKET, sealer=ann.sealer, seen=set(), door=open_door).statements
+    plain = open_bundle(frame, market=MARKET, sealer=ann.sealer).statements
+    for mine, theirs, other in zip(said, read, plain, strict=True):
+        assert theirs == other
+        assert theirs.payload is mine.payload
+        assert theirs.id is mine.id
+        assert evidence_of(theirs, ann.sealer) == evidence_of(other, ann.sealer)
