@@ -73,6 +73,8 @@ class Turn:
         self._actions: list[Action] = []
         self._received: list[bytes] = []
         self._received_due_ms: int | None = None
+        self._node_due_ms = node.deadline_ms()
+        """Asked behind every step that a turn takes: nothing else moves a node."""
 
     def run(self, frames: Iterable[bytes], events: Iterable[Event], now_ms: int) -> list[Action]:
         """One whole turn. Frames still have their topics. Returns what is left for the shell, in order."""
@@ -98,9 +100,10 @@ class Turn:
                 self._received.append(frame[TOPIC_LENGTH:])
         for event in events:
             actions += node.step(event, now_ms)
-        due = node.deadline_ms()
+        due = self._node_due_ms = node.deadline_ms()
         if due is not None and due <= now_ms:
             actions += node.step(Tick(), now_ms)
+            self._node_due_ms = node.deadline_ms()
         early = [action for action in actions[began:] if type(action) is Execute and _is_pure(action)]
         if early:
             actions[began:] = [action for action in actions[began:] if action not in early]
@@ -186,11 +189,12 @@ class Turn:
     def resume(self, now_ms: int) -> list[Action]:
         """The first turn after a replay: whatever the journal says is open is taken up."""
         self._actions += self._replay.resume(now_ms)
+        self._node_due_ms = self.node.deadline_ms()
         return self.finish(now_ms)
 
     def deadline_ms(self) -> int | None:
         """When the next turn is due, whatever comes in until then."""
-        return earliest(self.node.deadline_ms(), self._outbox.due_ms, self._received_due_ms)
+        return earliest(self._node_due_ms, self._outbox.due_ms, self._received_due_ms)
 
     # Frames in
 
