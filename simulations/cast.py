@@ -135,7 +135,7 @@ class Cast:
 
     def skills_asked(self, manager: int) -> Iterator[str]:
         """The skills that a manager of a market of acquaintances asks for: its share of them, and at least one."""
-        managers = len(self.of(*MANAGERS))
+        managers = self.scenario.count(*MANAGERS)
         yield from self.skills[manager % len(self.skills) :: managers]
 
 
