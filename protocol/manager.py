@@ -131,8 +131,15 @@ class Manager:
         answer = answer_to(contract.reading, question)
         said: list[Action] = []
         if answer is not None:
-            said.append(self._say(peer_topic(question.author), answer, contract))
+            said.append(self._say(peer_topic(self._asker(contract, question)), answer, contract))
         return said + self._show_votes(contract, question)
+
+    def _asker(self, contract: Contract, question: AnyStatement) -> bytes:
+        """Who says something again asks; of our own words that we are shown, a governor does, who hears all topics."""
+        award = contract.reading.award
+        if question.author == self._feed.author and award is not None:
+            return award.body.winner
+        return question.author
 
     @staticmethod
     def _show_votes(contract: Contract, question: AnyStatement) -> list[Action]:

@@ -131,7 +131,7 @@ class Node:
     def _heard(self, statement: AnyStatement, now_ms: int) -> list[Action]:
         self.holdings.seen.add(statement.id)
         if statement.author == self.feed.author and statement.feed == self.feed.id:
-            return []
+            return self._heard_again(statement.id, now_ms)  # our own words, shown to us
         actions = self.convictions.by_seq(statement)
         if self.governor is not None:
             self.governor.gaps.note(statement, now_ms)

@@ -254,7 +254,10 @@ def _unanswered(contract: Contract, reading: Reading) -> AnyStatement | None:
 
 
 def answer_to(reading: Reading, question: AnyStatement) -> AnyStatement | None:
-    """The step that answers a question: to a bidder the award, to a contractor what became of its epoch."""
+    """The step that answers a question: to a bidder the award, to a contractor what became of its epoch.
+
+    To a governor that shows the announcement, the end of the task.
+    """
     steps = reading.steps
     if reading.orphaned:
         return reading.end
@@ -270,6 +273,8 @@ def answer_to(reading: Reading, question: AnyStatement) -> AnyStatement | None:
             return _last_of_epoch(steps, question.about)
         case Permit():
             return None
+        case Announcement():
+            return reading.end
         case _:
             return _last_of_epoch(steps, question.about)
 

@@ -12,10 +12,12 @@ from protocol.statements import (
     EffectClass,
     Permit,
     RecallReason,
+    Result,
     Settlement,
     Veto,
     VetoScope,
 )
+from protocol.states import State
 from tests.authors import Author, award_of, permit, recall, veto
 from tests.market import charter_with, task_for
 from tests.protocol.overheard import PERMISSIVE, Overheard, policy
@@ -169,3 +171,23 @@ def test_what_may_be_done_is_tried_again_only_on_a_persons_word(own_end: bool) -
     if not own_end:
         bench.vote(second, permit())
         assert (Permit, second.id) in bench.votes
+
+
+@pytest.mark.spec("M-8.33")
+def test_a_manager_that_is_shown_its_task_says_the_end_again() -> None:
+    """A governor that lacks the last step, and cannot fetch it, still learns it: it shows what it has, and is told."""
+    market = Overheard(charter_with(("g", "h", "i")))
+    governor, *_ = [market.join(name, policy=PERMISSIVE) for name in "ghi"]
+    market.join("m")
+    market.join("a", shout=10)
+    market.fetch = lambda asker, holder, find: None  # type: ignore[method-assign]
+    task = market.announce("m", effect=EffectClass.IRREVERSIBLE, deadline_ms=5_000)
+    market.until(Result)
+    market.deafen("m", "g")
+    market.until(Settlement)
+    market.run(1_000)
+    assert market.peers["m"].contract(task).state is State.FINAL, "two votes are enough, so nobody repeats anything"
+    market.cut.clear()
+    assert governor.contract(task).end is None
+    market.run(20_000)
+    assert governor.contract(task).state is State.FINAL
