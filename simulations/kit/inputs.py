@@ -19,7 +19,9 @@ JSON: Final[st.SearchStrategy[Any]] = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
-TEXTS: Final = st.fixed_dictionaries({"text": st.text()})
+TEXT: Final = st.text() | st.text(min_size=30, max_size=300)
+"""Long ones too, which hypothesis draws by itself hardly ever."""
+TEXTS: Final = st.fixed_dictionaries({"text": TEXT})
 """For a skill that says nothing of its input."""
 
 
@@ -47,8 +49,8 @@ def _hinted(name: str, function: Function) -> st.SearchStrategy[Any]:
 
 
 def _of_type(name: str, hint: Any) -> st.SearchStrategy[Any]:
-    if hint is Any:
-        return JSON
+    if hint in (Any, str):
+        return JSON if hint is Any else TEXT
     strategy = st.from_type(hint)
     try:
         strategy.validate()

@@ -236,6 +236,15 @@ class MarketMachine(RuleBasedStateMachine):
         """Frames pass again."""
         self.market.world.network.mend(*map(self.market.process, link))
 
+    @move(
+        loss=st.sampled_from((0.0, 0.2, 0.6)),
+        repeat=st.sampled_from((0.0, 0.5)),
+        jitter_ms=st.sampled_from((0, 40, 900)),
+    )
+    def weather(self, **how: Any) -> None:
+        """From now on any frame may be lost, or come twice, or late."""
+        self.market.weather(**how)
+
     @move(link=Chosen(Market.pairs))
     def bounce(self, link: tuple[str, str]) -> None:
         """A connection breaks and is made anew: what is published meanwhile is lost in silence."""

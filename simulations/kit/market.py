@@ -172,6 +172,12 @@ class Market:
         for _ in range(times):
             self.world.put_frame(self.world.now_us + TRAVEL_US, link, frame, link.connection)
 
+    def weather(self, loss: float = 0.0, repeat: float = 0.0, jitter_ms: int = 0) -> None:
+        """What befalls frames on every link from now on; each passes those that come late."""
+        latency = Latency.constant(TRAVEL_US + jitter_ms * 500)
+        reorder = 0.5 if jitter_ms else 0.0
+        self.world.network.set_conditions(Conditions(latency=latency, loss=loss, repeat=repeat, reorder=reorder))
+
     def _work_of_agent(self, execute: Execute) -> Ends:
         """The user's function is called at once, or when its time has passed."""
         process = self.process(AGENT)
@@ -204,6 +210,7 @@ class Market:
         world = self.world
         self.story.repeats = False
         world.network.heal()
+        self.weather()
         for name in self.doomed:
             world.crash(self.process(name))
         for process in world.processes.values():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from protocol.events import Vote
 from protocol.keys import Digest
 from protocol.policy import Policy
@@ -77,3 +79,81 @@ def test_a_manager_whose_machine_lost_power_hears_the_votes_on_what_it_settled()
     assert manager.contract(contract).state is State.SETTLED
     market.run(10_000)
     assert manager.contract(contract).state is State.FINAL
+
+
+def test_a_governor_that_was_away_learns_how_the_others_voted() -> None:
+    """It was down from the start and heard nothing of the other seats: what they said meanwhile is asked for."""
+    governors = ("g", "h", "k")
+    market = TestMarket(charter_with(governors))
+    market.join("m")
+    market.join("b0", shout=10)
+    for name in governors:
+        market.join(name, policy=NO_RULES)
+    market.peers["k"].crash()
+    market.run(100)
+    contract = market.announce("m")
+    market.run(1_000)
+    assert market.peers["g"].contract(contract).state is State.FINAL
+    market.restart("k")
+    market.run(60_000)
+    assert market.peers["k"].contract(contract).state is State.FINAL
+
+
+@pytest.mark.spec("M-8.31")
+def test_a_governor_that_lost_votes_alone_asks_for_them() -> None:
+    """The last words of the other seats were lost on their way: they leave no gap, and nobody was ever away."""
+    governors = ("g", "h", "k")
+    market = TestMarket(charter_with(governors))
+    market.join("m")
+    market.join("b0", shout=10)
+    for name in governors:
+        market.join(name, policy=NO_RULES)
+    market.cut |= {("g", "k"), ("h", "k")}
+    market.run(100)
+    contract = market.announce("m", deadline_ms=5_000)
+    market.run(1_000)
+    market.cut.clear()
+    assert market.peers["k"].contract(contract).state is State.SETTLED
+    market.run(60_000)
+    assert market.peers["k"].contract(contract).state is State.FINAL
+
+
+@pytest.mark.spec("M-8.32")
+def test_a_manager_shows_the_votes_to_a_contractor_that_still_asks() -> None:
+    """The governor is gone for ever, and the manager is the only one who has heard its permit."""
+    market = TestMarket(charter_with(["g"]))
+    market.join("g", policy=NO_RULES)
+    market.join("m")
+    market.join("b0", shout=10)
+    market.cut.add(("g", "b0"))
+    market.run(100)
+    contract = market.announce("m")
+    market.run(500)
+    assert market.peers["m"].contract(contract).state is State.FINAL
+    assert market.peers["b0"].contract(contract).state is State.SETTLED
+    market.peers["g"].crash()
+    market.run(60_000)
+    assert market.peers["b0"].contract(contract).state is State.FINAL
+
+
+@pytest.mark.spec("M-8.31", "M-8.32")
+def test_a_governor_learns_the_votes_of_a_seat_that_is_gone_from_the_manager() -> None:
+    """The vote was lost on its way, and then its governor for ever: the manager holds it."""
+    governors = ("g", "h", "k")
+    market = TestMarket(charter_with(governors))
+    market.join("m")
+    market.join("b0", shout=10)
+    for name in governors:
+        market.join(name, policy=NO_RULES)
+    market.cut |= {("g", "k"), ("k", "m"), ("k", "b0")}
+    market.peers["h"].crash()
+    market.run(100)
+    contract = market.announce("m", deadline_ms=5_000)
+    market.run(1_000)
+    market.restart("h")
+    market.run(1_000)
+    market.peers["g"].crash()
+    assert market.peers["m"].contract(contract).state is State.FINAL
+    market.cut.clear()
+    market.run(120_000)
+    assert market.peers["k"].contract(contract).state is State.FINAL
