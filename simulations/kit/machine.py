@@ -18,7 +18,7 @@ from simulations.checkers.promises import PROMISES
 from simulations.kit import options
 from simulations.kit.candidate import Candidate
 from simulations.kit.lies import LIES, STANDING, lie
-from simulations.kit.market import GOVERNORS, RIVALS, WORKS, Market, Promise
+from simulations.kit.market import DESK, GOVERNORS, RIVALS, WORKS, Market, Promise
 from simulations.kit.moves import Chosen, move, words_of
 
 TAKES: Final = st.sampled_from((0, 700, 5_000))
@@ -106,6 +106,13 @@ class MarketMachine(RuleBasedStateMachine):
                 type(self).failing = Failing(self._steps, transcript, self._error)
 
     # What users do
+
+    @move(wanted=st.runner().flatmap(lambda machine: machine.wanted), effect=st.sampled_from(EffectClass))
+    def ask(self, wanted: tuple[str, bytes], effect: EffectClass) -> None:
+        """The desk wants a task done, on the plainest terms: most of what can happen needs one."""
+        skill, raw = wanted
+        if self.market.process(DESK).alive:
+            self.market.announce(DESK, self.market.task(skill=skill, input=raw, effect=effect))
 
     @move(
         manager=Chosen(options.managers),

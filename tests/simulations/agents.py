@@ -60,8 +60,8 @@ confused = Agent("confused")
 
 @confused.worker("count", price=1)
 def count(text: str) -> int:
-    """The fault: for an empty text it says what is no number."""
-    return len(text) or "none"  # type: ignore[return-value]
+    """The fault: of a long text it says what is no number."""
+    return len(text) if len(text) < 20 else "many"  # type: ignore[return-value]
 
 
 def no_long_texts(task: Wanted) -> int:
