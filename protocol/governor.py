@@ -103,7 +103,7 @@ class Governor:
         for vote in self._own(contract):
             voted = contract.held.get(Digest(vote.about or b""))
             told = voted is not None and question.id in (voted.id, voted.about)
-            if told or is_task_veto(vote):
+            if told or is_task_veto(vote) or (isinstance(vote.body, Veto) and _same_epoch(contract, vote, question)):
                 actions += to_parties(contract, vote, lazy=False)
         return actions + self._pursue(contract, now_ms)
 
@@ -341,6 +341,12 @@ def _stands(reading: Reading, award: Statement[Award]) -> bool:
 def _missing_bids(contract: Contract, award: Statement[Award]) -> list[Digest]:
     """The bids that an award lists and that are not held."""
     return [Digest(bid) for bid in award.body.considered if Digest(bid) not in contract.held]
+
+
+def _same_epoch(contract: Contract, vote: AnyStatement, question: AnyStatement) -> bool:
+    """Tell whether a vote is about the award that a party speaks of: an award, its result, or its settlement."""
+    spoken_of = question.about if isinstance(question.body, Result) else contract.award_of(question.id)
+    return spoken_of is not None and contract.award_of(vote.about) == spoken_of
 
 
 def _is_veto_of(vote: AnyStatement, award_id: Digest) -> bool:

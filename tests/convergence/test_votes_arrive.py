@@ -157,3 +157,26 @@ def test_a_governor_learns_the_votes_of_a_seat_that_is_gone_from_the_manager() -
     market.cut.clear()
     market.run(120_000)
     assert market.peers["k"].contract(contract).state is State.FINAL
+
+
+def test_a_lost_veto_of_an_award_is_said_again_to_who_asks_about_its_settlement() -> None:
+    """Nobody speaks of the award any more: the result and the settlement ask for every veto of their epoch."""
+    market = market_of("g", "h")
+    for name in ("g", "h"):
+        market.join(name, policy=NO_RULES)
+    market.peers["a"].work_ms = 1_000
+    market.run(100)
+    contract = market.announce("m")
+    market.run(500)
+    award = market.peers["h"].contract(contract).award
+    assert award is not None
+    market.cut |= {("h", "m"), ("h", "a")}
+    against = Veto(scope=VetoScope.EPOCH, rule="hand", policy=bytes(32), reason="", grounds=(), reviewer=None)
+    for name in ("g", "h"):
+        market.peers[name].run(events=[Vote(about=award.id, body=against)])
+    market.run(1_000)
+    assert market.peers["m"].contract(contract).state is State.SETTLED
+    market.cut.clear()
+    market.run(60_000)
+    for name in ("m", "a", "g", "h"):
+        assert market.peers[name].contract(contract).state is State.VETOED
