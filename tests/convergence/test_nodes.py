@@ -38,7 +38,7 @@ class NothingWaits(Checker):
                     raise self.broken("it is at work still", contract=job.contract.id, who=who)
 
 
-def play(*, rivals: int, governors: int | None) -> None:
+def play(*, rivals: int, governors: int) -> None:
     """Markets of this size under everything that the kit knows, to the end of every timer."""
     machine = market_machine(rivals=rivals, governors=governors, promises=(*PROMISES, NothingWaits))
     run_state_machine_as_test(machine)
@@ -57,11 +57,6 @@ def test_three_peers_agree_on_the_end() -> None:
 def test_governor_agrees_on_the_end() -> None:
     """With a governor, and tasks that need its permit: it reads the same end as the parties."""
     play(rivals=2, governors=1)
-
-
-def test_two_governors_agree_on_the_end() -> None:
-    """Each needs the other's vote, and may be away when it is given."""
-    play(rivals=1, governors=2)
 
 
 @given(st.data())
