@@ -89,7 +89,8 @@ class Link:
     """One reader at one publisher."""
 
     __slots__ = (
-        "bad", "conditions", "connection", "cut", "held", "last_us", "queued", "reader", "sender", "smooth", "up",
+        "bad", "conditions", "connection", "cut", "held", "last_us", "queued", "reader", "sender", "silent_us",
+        "smooth", "up",
     )  # fmt: skip
 
     def __init__(self, sender: Process, reader: Process, conditions: Conditions, *, up: bool) -> None:
@@ -109,6 +110,13 @@ class Link:
         """When the last frame arrives: the next one does not pass it."""
         self.bad = False
         """It is in a burst of losses."""
+        self.silent_us: int | None = None
+        """Since when nothing can pass: it is cut, or one of the two does not run."""
+
+    @property
+    def held_up(self) -> bool:
+        """Nothing can pass now."""
+        return self.cut > 0 or not (self.sender.alive and self.reader.alive)
 
 
 class Network:
@@ -276,14 +284,14 @@ class Network:
 
     def _connect(self, link: Link) -> None:
         """The reader connects, if it can: its subscriptions are under way. If not, whoever mends it tries again."""
-        if not (link.up or link.cut) and link.sender.alive and link.reader.alive:
+        if not (link.up or link.held_up):
             travel_us = link.conditions.latency.draw(self._delays)
             self.world.at(self.world.now_us + travel_us, self._subscribed, link, link.connection)
 
     def _subscribed(self, link: Link, connection: int) -> None:
-        if link.connection != connection or link.up or link.cut or not (link.sender.alive and link.reader.alive):
+        if link.connection != connection or link.up or link.held_up:
             return
-        link.up = True
+        link.up, link.silent_us = True, None
         link.sender.post(Seen(link.reader.peer))
 
     def break_link(self, link: Link) -> None:
@@ -319,7 +327,7 @@ class Network:
             elif silently:
                 link.connection += 1
                 link.queued = 0
-                self.world.at(self.world.now_us + HEARTBEAT_US, self._give_up, link, link.connection)
+                self._fall_silent(link)
             else:
                 self.break_link(link)
 
@@ -327,7 +335,7 @@ class Network:
         """A process is there again: old connections are no more, and it and the others find each other."""
         for link in self.links_of(process):
             link.connection += 1
-            link.queued, link.up = 0, False
+            link.queued, link.up, link.silent_us = 0, False, None
             if self.meshed:
                 self.reconnect(link)
         if not self.meshed:
@@ -337,11 +345,29 @@ class Network:
     def fall_silent(self, process: Process) -> None:
         """A process is paused: after the heartbeat the others give its connections up, and they break."""
         for link in self.links_of(process):
-            self.world.at(self.world.now_us + HEARTBEAT_US, self._give_up, link, link.connection)
+            self._fall_silent(link)
+
+    def _fall_silent(self, link: Link) -> None:
+        """Nothing passes any more, perhaps for more than one reason: the heartbeat counts from the first."""
+        if link.silent_us is None:
+            link.silent_us = self.world.now_us
+        self.world.at(link.silent_us + HEARTBEAT_US, self._give_up, link, link.connection)
+
+    def _give_up(self, link: Link, connection: int) -> None:
+        """The heartbeat is over, unless something has passed since, or the connection is another."""
+        since_us = link.silent_us
+        if link.connection == connection and since_us is not None and self.world.now_us >= since_us + HEARTBEAT_US:
+            self.break_link(link)
 
     def speak_again(self, process: Process) -> None:
         """A paused process goes on: what was given up is connected again."""
         for link in self.links_of(process):
+            self._speak_again(link)
+
+    def _speak_again(self, link: Link) -> None:
+        """One reason for silence is gone: the last, perhaps."""
+        if not link.held_up:
+            link.silent_us = None
             if not link.up:
                 self.reconnect(link)
 
@@ -352,12 +378,7 @@ class Network:
         link = self.link(sender, reader)
         link.cut += 1
         if link.cut == 1:
-            self.world.at(self.world.now_us + HEARTBEAT_US, self._give_up, link, link.connection)
-
-    def _give_up(self, link: Link, connection: int) -> None:
-        held_up = link.cut or not (link.sender.alive and link.reader.alive)
-        if held_up and link.connection == connection:
-            self.break_link(link)
+            self._fall_silent(link)
 
     def mend(self, sender: Process, reader: Process) -> None:
         """Take one cut off a link; behind the last one the reader connects again, if the connection was given up."""
@@ -365,8 +386,7 @@ class Network:
         if not link.cut:
             raise UsageError(f"{sender.name} to {reader.name} is not cut.", do="Cut it first.")
         link.cut -= 1
-        if not link.cut and not link.up:
-            self.reconnect(link)
+        self._speak_again(link)
 
     def partition(self, *sides: Iterable[Process]) -> list[tuple[Process, Process]]:
         """Cut every pair of processes on different sides, in both directions; what to mend."""
@@ -404,7 +424,5 @@ class Network:
         self.set_conditions(Conditions(latency=self.conditions.latency))
         for link in self.links():
             self.unclog(link.sender, link.reader)
-            if link.cut:
-                link.cut = 0
-            if not link.up:
-                self.reconnect(link)
+            link.cut = 0
+            self._speak_again(link)

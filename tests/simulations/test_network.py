@@ -143,6 +143,40 @@ def test_a_short_cut_is_noticed_by_nobody() -> None:
     assert ann.noticed == [Seen(bob.peer)]
 
 
+def test_each_silence_is_given_up_after_a_heartbeat_of_its_own() -> None:
+    """What an earlier pause or cut has begun does not end a connection that has spoken since."""
+    half_ms = HEARTBEAT_US // 2_000
+    world, ann, bob = pair()
+    for begin, end in (
+        (lambda: world.pause(bob), lambda: world.go_on(bob)),
+        (lambda: world.network.cut(ann, bob), lambda: world.network.mend(ann, bob)),
+    ):
+        begin()
+        world.run_for(half_ms)
+        end()
+        world.run_for(half_ms // 2)
+        begin()
+        world.run_for(half_ms)
+        assert Lost(bob.peer) not in ann.noticed
+        world.run_for(half_ms)
+        assert ann.noticed[-1] == Lost(bob.peer)
+        end()
+        world.run_for(1_000)
+        assert ann.noticed.pop() == Seen(bob.peer)
+        ann.noticed.clear()
+
+
+def test_silence_counts_from_its_first_reason() -> None:
+    """A reader that is cut off, and then paused as well, is given up when the cut has lasted long enough."""
+    world, ann, bob = pair()
+    world.network.cut(ann, bob)
+    world.run_for(HEARTBEAT_US // 2_000)
+    world.pause(bob)
+    world.network.mend(ann, bob)
+    world.run_for(HEARTBEAT_US // 2_000)
+    assert ann.noticed[-1] == Lost(bob.peer)
+
+
 def test_cuts_add_up() -> None:
     """Two partitions over one pair: both must end."""
     world, ann, bob = pair()
