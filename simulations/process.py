@@ -11,13 +11,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from protocol import limits
 from protocol.actions import Action, Check, Convict, Execute, Extend, Fetch, FetchFeed, Impossible, Report, Stop
 from protocol.bidder import Quote
-from protocol.bundle import evidence_of, exhibit
 from protocol.contract import Contract
 from protocol.errors import UsageError
-from protocol.events import Announce, Checked, Event, Heard, Present, Withdraw
+from protocol.events import Announce, Checked, Event, Present, Withdraw
 from protocol.feed import Feed
 from protocol.keys import Digest, PeerId, Sealer
 from protocol.node import Node
@@ -28,6 +26,7 @@ from protocol.states import Reading
 from protocol.turn import Turn
 from simulations.clock import Clock
 from simulations.disk import Disk
+from simulations.questions import answer_of
 from simulations.work import Work, Workers
 
 if TYPE_CHECKING:
@@ -376,7 +375,7 @@ class Process:
                     if passed is not None:
                         self._events.append(Checked(contract=contract, result=result.id, passed=passed))
                 case Fetch() | FetchFeed():
-                    self.world.ask(self, action)
+                    self.world.questions.ask(self, action)
                 case Impossible():
                     self.impossible.append(action)
                 case Convict():
@@ -435,24 +434,5 @@ class Process:
     # Questions of others
 
     def answer(self, asked: Fetch | FetchFeed) -> list[bytes]:
-        """Evidence of what is held, or of a range of our own feed: as `peer.runtime` serves it."""
-        if isinstance(asked, Fetch):
-            found = [self.node.holdings.find(known) for known in asked.ids[: limits.FETCH_IDS_MAX]]
-            return [evidence_of(statement, self.sealer) for statement in found if statement is not None]
-        if asked.author != self.peer:
-            return []
-        last = min(asked.last, asked.first + limits.BUNDLE_STATEMENTS_MAX - 1)
-        said = [each for each in self.said() if each.feed == asked.feed and asked.first <= each.seq <= last]
-        return exhibit(said, self.sealer) if said else []
-
-
-class WatchedNode(Node):
-    """A node whose every statement the checkers hear; worlds without such checkers take the plain one."""
-
-    process: Process
-
-    def step(self, event: Event, now_ms: int) -> list[Action]:
-        if type(event) is Heard:
-            for hook in self.process.world.hooks.heard:
-                hook(self.process, event.statement, self.process.world.now_us)
-        return super().step(event, now_ms)
+        """What it shows to who asks."""
+        return answer_of(self, asked)

@@ -15,54 +15,36 @@ drawn for one thing does not move another. The same seed and the same calls give
 from __future__ import annotations
 
 import hashlib
-import heapq
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
-from protocol.actions import Fetch, FetchFeed
 from protocol.bidder import Quote
-from protocol.codec import encode
 from protocol.errors import UsageError
 from protocol.feed import Feed
 from protocol.keys import Digest, Sealer
 from protocol.node import Node
-from protocol.notices import Admission, Charter, Seat
-from protocol.outbox import exhibit_frames
 from protocol.policy import Policy
-from protocol.statements import NO_MARKET, Announcement, AwardRule, EffectClass, Statement
+from protocol.statements import Announcement
 from protocol.states import Reading
-from protocol.topics import TOPIC_LENGTH, governance_topic, peer_topic, skill_topic
-from simulations.checkers.base import Checker, Roster, hooks
+from protocol.topics import governance_topic, peer_topic, skill_topic
+from simulations.agenda import Agenda
+from simulations.articles import charter_under, plain_task
+from simulations.checkers.base import Checker, Roster
 from simulations.clock import Clock
 from simulations.collector import Lives, no_collector
 from simulations.disk import FEED_LENGTH, SHARED, Disk
 from simulations.generations import Generations
+from simulations.hooks import Hooks, WatchedNode
 from simulations.network import Link, Network
 from simulations.opener import SharedOpener
-from simulations.process import Process, WatchedNode
+from simulations.process import Process
+from simulations.questions import Questions
 from simulations.seals import Keyring, SealerOf, real_key
-from simulations.timers import Alarms
 from simulations.trace import Trace
 from simulations.work import Work, done_at_once, price_of
 
 START_US = 1_000_000
 """When a world begins: no machine's clock shows nothing."""
-_NO_TOPIC = bytes(TOPIC_LENGTH)
-
-
-class Hooks:
-    """What the checkers of a world want to be told: one list for each hook, empty where none overrides it."""
-
-    def __init__(self, checkers: Sequence[Checker]) -> None:
-        self.heard = hooks(checkers, "heard")
-        self.said = hooks(checkers, "said")
-        self.published = hooks(checkers, "published")
-        self.began = hooks(checkers, "began")
-        self.ended = hooks(checkers, "ended")
-        self.convicted = hooks(checkers, "convicted")
-        self.turned = hooks(checkers, "turned")
-        self.at_rest = hooks(checkers, "at_rest")
 
 
 class World:
@@ -96,11 +78,13 @@ class World:
         self._frames = Generations[bytes, bytes](SHARED)
         self._lives = Lives()
         self._by_peer: dict[bytes, list[Process]] = {}
-        self._events: list[tuple[int, int, Link | None, Any, Any]] = []
-        self._put = 0
-        self._alarms = Alarms[Process]()
+        self._agenda = Agenda()
+        self.put_frame = self._agenda.put_frame
+        """Let a frame arrive at a time."""
+        self.questions = Questions(self)
         self._seats = {name: self.chance(f"seat/{name}").randbytes(FEED_LENGTH) for name in governors}
-        self.charter = self._make_charter(dict(charter or {}))
+        seated = {self.sealer(name).peer: feed for name, feed in self._seats.items()}
+        self.charter = charter_under(self.sealer("the authority").peer, seated, charter or {})
         self.network.enter(self)
 
     # Chance
@@ -113,29 +97,9 @@ class World:
         """The key of a peer of this name."""
         return self._sealer_of(hashlib.sha256(b"key/%d/%b" % (self.seed, name.encode())).digest())
 
-    def _make_charter(self, changes: dict[str, object]) -> Statement[Charter]:
-        n = len(self._seats)
-        fields: dict[str, object] = {
-            "name": "simulated", "version": 1, "admission": Admission.OPEN, "admitters": (),
-            "governors": tuple(Seat(governor=self.sealer(name).peer, feed=feed) for name, feed in self._seats.items()),
-            "liars_max": 0, "permits_needed": n // 2 + 1 if n else 0, "vetoes_needed": n // 2 + 1 if n else 0,
-            "oversight": (), "revocations": (), "budget_max": 10**9, "deadline_max_ms": 10**9,
-        } | changes  # fmt: skip
-        return encode(
-            Charter(**fields),  # type: ignore[arg-type]
-            market=NO_MARKET, author=self.sealer("the authority").peer, feed=bytes(FEED_LENGTH), seq=1, prev=None,
-            made_ms=0, about=None,
-        )  # fmt: skip
-
     def task(self, **changes: object) -> Announcement:
         """A plain pure task for `shout` under this market's charter, with whatever is to be different."""
-        fields: dict[str, object] = {
-            "charter": self.charter.id, "skill": "shout", "input": b'{"text":"hi"}', "input_digest": None,
-            "requirements": (), "budget": 100, "award_rule": AwardRule.LOWEST_PRICE, "price_weight": 1,
-            "duration_weight": 0, "effect": EffectClass.PURE, "bid_window_ms": 500, "lease_ms": 4_000,
-            "deadline_ms": 60_000, "attempts": 3, "idempotency_key": b"task", "traceparent": "",
-        } | changes  # fmt: skip
-        return Announcement(**fields)  # type: ignore[arg-type]
+        return plain_task(self.charter.id, changes)
 
     # Peers
 
@@ -294,49 +258,19 @@ class World:
             hook(sender, frame, self.now_us)
         self.network.whisper(sender, reader, frame)
 
-    def ask(self, asker: Process, asked: Fetch | FetchFeed) -> None:
-        """A question goes to a holder, and its answer comes back, over a connection of their own."""
-        holders = self.processes_of(asked.holder if isinstance(asked, Fetch) else asked.author)
-        holder = next((each for each in reversed(holders) if each.runs and each is not asker), None)
-        travel_us = self.network.round_trip_us(asker, holder) if holder is not None else None
-        if holder is not None and travel_us is not None:
-            there_us = travel_us // 2
-            self.at(self.now_us + there_us, self._answer, asker, asker.node, holder, asked, travel_us - there_us)
-
-    def _answer(self, asker: Process, life: Node, holder: Process, asked: Fetch | FetchFeed, back_us: int) -> None:
-        frames = [_NO_TOPIC + frame for frame in exhibit_frames(holder.answer(asked))] if holder.alive else []
-        if frames:
-            self.at(self.now_us + back_us, self._answered, asker, life, frames)
-
-    def _answered(self, asker: Process, life: Node, frames: list[bytes]) -> None:
-        if asker.node is life and asker.runs:
-            for frame in frames:
-                self.trace.note(b"f", self.now_us, asker.number, len(frame), frame)
-            asker.receive_answer(frames)
-
     # Time
 
     def at(self, when_us: int, happening: Callable[..., object], *given: object) -> None:
         """Let something happen at a time."""
-        self._put += 1
-        heapq.heappush(self._events, (max(when_us, self.now_us), self._put, None, happening, given))
-
-    def put_frame(self, when_us: int, link: Link, frame: bytes, connection: int) -> None:
-        """Let a frame arrive at a time."""
-        self._put += 1
-        heapq.heappush(self._events, (when_us, self._put, link, frame, connection))
+        self._agenda.put(max(when_us, self.now_us), happening, given)
 
     def set_alarm(self, process: Process, due_us: int) -> None:
         """Wake a process at this time, or look again before."""
-        self._alarms.set(process, max(due_us, self.now_us))
+        self._agenda.set_alarm(process, max(due_us, self.now_us))
 
     def next_us(self) -> int | None:
         """When something happens next, or None: everything is at rest."""
-        event = self._events[0][0] if self._events else None
-        alarm = self._alarms.next_us()
-        if event is None or alarm is None:
-            return event if alarm is None else alarm
-        return min(event, alarm)
+        return self._agenda.next_us()
 
     def step(self) -> bool:
         """Let the next thing happen; False where nothing is left to."""
@@ -346,20 +280,23 @@ class World:
         return due is not None
 
     def _happen(self, due_us: int) -> None:
-        """Let the thing happen that is due next. At one time events come before alarms."""
+        """Let the thing happen that is due next."""
         if due_us > self.now_us:
             self.now_us = due_us
-        if self._events and self._events[0][0] <= self.now_us:
-            _, _, link, what, given = heapq.heappop(self._events)
-            if link is None:
-                what(*given)
-            else:
-                self._deliver(link, what, given)
+        event = self._agenda.take(self.now_us)
+        if event is None:
+            self._ring(self._agenda.ringing())
+            return
+        _, _, link, what, given = event
+        if link is None:
+            what(*given)
         else:
-            process = self._alarms.take()
-            if process is not None:
-                self.trace.note(b"t", self.now_us, process.number, 0)
-                process.ring()
+            self._deliver(link, what, given)
+
+    def _ring(self, process: Process | None) -> None:
+        if process is not None:
+            self.trace.note(b"t", self.now_us, process.number, 0)
+            process.ring()
 
     def _deliver(self, link: Link, frame: bytes, connection: int) -> None:
         """A frame has arrived, unless its connection broke, was cut, or nobody is there to read it."""
