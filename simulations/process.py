@@ -7,15 +7,13 @@ process is here too: it may be killed at any point of a turn, be stopped and go 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from protocol.actions import Action, Check, Convict, Execute, Extend, Fetch, FetchFeed, Impossible, Report, Stop
+from protocol.actions import Convict, Fetch, FetchFeed, Impossible
 from protocol.bidder import Quote
-from protocol.contract import Contract
 from protocol.errors import UsageError
-from protocol.events import Announce, Checked, Event, Present, Withdraw
+from protocol.events import Announce, Event, Present, Withdraw
 from protocol.feed import Feed
 from protocol.keys import Digest, PeerId, Sealer
 from protocol.node import Node
@@ -26,20 +24,13 @@ from protocol.states import Reading
 from protocol.turn import Turn
 from simulations.clock import Clock
 from simulations.disk import Disk
+from simulations.loop import Killed, Loop
 from simulations.questions import answer_of
 from simulations.work import Work, Workers
 
 if TYPE_CHECKING:
-    from simulations.network import Link
+    from simulations.link import Link
     from simulations.world import World
-
-FRAMES_PER_TURN: Final = 256
-GOVERNOR_PAUSE_US: Final = 10_000
-"""Both as `peer.runtime` has them: what one turn takes at most, and what a governor lets pass between turns."""
-
-
-class Killed(Exception):
-    """The process is killed here, in the middle of a turn."""
 
 
 class Process:
@@ -80,20 +71,10 @@ class Process:
         self.workers = Workers(self)
         self.node: Node
         self.turn: Turn
-        self._pause_us = GOVERNOR_PAUSE_US if policy is not None else 0
-        self._touched: dict[Digest, Contract] = {}
+        self.loop: Loop
+        self.online = False
+        """It is connected: what it says is heard."""
         self._delivered = 0
-        self._inbox: deque[tuple[Link | None, int, bytes]] = deque()
-        self._events: list[Event] = []
-        self._stepping = False
-        self._busy = False
-        self._awake = False
-        self._last_turn_us = 0
-        self._due_ms: int | None = None
-        self._online = False
-        self._leaving: list[bytes] | None = None
-        self._unfinished: tuple[Node, list[bytes], list[Action]] | None = None
-        self._frames_left: int | None = None
         disk.on_record = self._recorded
 
     @property
@@ -108,7 +89,7 @@ class Process:
     @property
     def ready(self) -> bool:
         """It runs now, and is not in the middle of a slow turn: its user can ask for something."""
-        return self._ready()
+        return self.loop.ready
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
@@ -141,17 +122,18 @@ class Process:
         feed = Feed(market=Digest(world.charter.id), author=self.peer, feed_id=self.disk.begin())
         self.node = self.make_node(feed)
         self.turn = Turn(self.node, self.disk, self, self.sealer, opener=world.opener)
+        self.loop = Loop(self, self.turn)
         for row in self.disk.rows:
             for frame in row.received:
                 self.turn.replay(frame, ())
             if row.said:
                 self.turn.replay(None, [statement.payload for statement in row.said])
         if world.hooks.turned:
-            self.node.holdings.on_learnt.append(self._learnt)
+            self.node.holdings.on_learnt.append(self.loop.learnt)
         self.runs, self.stopped = True, None
-        self._take_turn(self.turn.resume)
+        self.loop.begin()
         self.post(Present(self.card()))
-        self._online = True
+        self.online = True
 
     def make_node(self, feed: Feed) -> Node:
         """The node of a life that begins."""
@@ -167,11 +149,8 @@ class Process:
 
     def die(self) -> None:
         """The process is no more; its home is what it is."""
-        self.runs = self.paused = self._online = self._busy = self._stepping = self._awake = False
-        self._leaving = self._frames_left = self._unfinished = None
+        self.runs = self.paused = self.online = False
         self.disk.trap, self.disk.recorded = None, False
-        self._events.clear()
-        self._inbox.clear()
         self.workers.die()
 
     def die_in_turn(self, *, before_record: bool = False, after_frames: int = 0) -> None:
@@ -179,17 +158,14 @@ class Process:
         if before_record:
             self.disk.trap = Killed()
         else:
-            self._frames_left = after_frames
+            self.loop.frames_left = after_frames
 
     # What its user asks
 
     def post(self, event: Event) -> None:
         """Hand an event in: a turn of its own, or part of the turn that is under way, or of the next one."""
-        if not self.runs:
-            return
-        self._events.append(event)
-        if not (self._stepping or self._busy or self.paused):
-            self.run()
+        if self.runs:
+            self.loop.post(event)
 
     def announce(
         self, task: Announcement, *, parent: Digest | None = None, patience_ms: int = 0, check: bool = False
@@ -198,7 +174,7 @@ class Process:
 
         Raises UsageError when the process does not run.
         """
-        if not self.alive or self._busy:
+        if not self.ready:
             raise UsageError(f"{self.name} cannot announce now.", why="It is down, paused or busy.", do="Wait for it.")
         manager = self.node.manager
         self.post(Announce(task=task, parent=parent, patience_ms=patience_ms, check=check))
@@ -215,130 +191,18 @@ class Process:
 
     def receive(self, link: Link, connection: int, frame: bytes) -> None:
         """A frame has arrived: a turn of its own, or it waits for the next one."""
-        if self._pause_us or self._busy or self.paused:
-            self._inbox.append((link, connection, frame))
-            self._wake()
+        loop = self.loop
+        if self.policy is not None or loop.busy or self.paused:
+            loop.inbox.put(link, connection, frame)
         else:
             link.queued -= 1
-            self.run((frame,))
+            loop.run((frame,))
 
     def receive_answer(self, frames: Iterable[bytes]) -> None:
         """What was fetched has come, over a connection of its own."""
-        self._inbox += [(None, 0, frame) for frame in frames]
-        self._wake()
+        self.loop.inbox.put_answer(frames)
 
-    def _wake(self) -> None:
-        """Have a turn soon, for what waits."""
-        if not (self._awake or self._busy or self.paused or not self.runs):
-            self._awake = True
-            due_us = max(self.world.now_us, self._last_turn_us + self._pause_us)
-            self.world.at(due_us, self._turn_for_waiting, self.node)
-
-    def _turn_for_waiting(self, life: Node) -> None:
-        if self.node is not life:
-            return
-        self._awake = False
-        if self._busy or not self.alive:
-            return
-        frames: list[bytes] = []
-        while self._inbox and len(frames) < FRAMES_PER_TURN:
-            link, connection, frame = self._inbox.popleft()
-            if link is not None and link.connection == connection:
-                link.queued -= 1
-            frames.append(frame)
-        self.run(frames)
-        if self._inbox:
-            self._wake()
-
-    # Turns
-
-    def run(self, frames: Iterable[bytes] = ()) -> None:
-        """Take turns until nothing is left to step on."""
-        if not self._ready():
-            return
-        self._take_turn(self._whole_turn, frames)
-        while self._events and self._ready():
-            self._take_turn(self._whole_turn, ())
-        if self._ready():
-            self._arm()
-
-    def _ready(self) -> bool:
-        return self.runs and not (self.paused or self._busy)
-
-    def _take_turn(self, turn: Callable[..., list[Action]], *given: Iterable[bytes]) -> None:
-        """Run one turn, and then the shell's part of it; a turn that fails ends the process."""
-        now_us = self._last_turn_us = self.world.now_us
-        self._stepping = True
-        slow = self.turn_us or self.disk.delay_us
-        if slow:
-            self._leaving = []
-        try:
-            left = turn(*given, self.clock.ms(now_us))
-            if self._frames_left is not None and self.disk.recorded:
-                raise Killed
-        except (OSError, Killed) as error:
-            self._fail(error)
-            return
-        self._stepping = False
-        if slow:
-            self._finish_later(left)
-        else:
-            self._finish(left)
-
-    def _whole_turn(self, frames: Iterable[bytes], now_ms: int) -> list[Action]:
-        """Step, record, publish; what work on pure tasks ends at once is answered in the same turn."""
-        self._step(frames, now_ms)
-        while self._events:
-            self._step((), now_ms)
-        return self.turn.finish(now_ms)
-
-    def _step(self, frames: Iterable[bytes], now_ms: int) -> None:
-        events, self._events = self._events, []
-        for execute in self.turn.take(frames, events, now_ms):
-            self.workers.start(execute)
-
-    def _fail(self, error: Exception) -> None:
-        """The process is killed, or stops by itself: it no longer knows what it has promised."""
-        self._stepping = False
-        self.stopped = None if isinstance(error, Killed) else error
-        self._touched.clear()
-        self.world.crash(self)
-
-    def _finish(self, left: list[Action]) -> None:
-        self.disk.recorded = False
-        if left:
-            self._carry_out(left)
-        if self._touched:
-            touched, self._touched = list(self._touched.values()), {}
-            for hook in self.world.hooks.turned:
-                hook(self, touched, self.world.now_us)
-
-    def _finish_later(self, left: list[Action]) -> None:
-        """A slow turn: it is committed, and nothing leaves yet."""
-        frames, self._leaving = self._leaving or [], None
-        delay_us = self.turn_us + (self.disk.delay_us if self.disk.recorded else 0)
-        self._busy = True
-        self.world.at(self.world.now_us + delay_us, self._finish_now, self.node, frames, left)
-
-    def _finish_now(self, life: Node, frames: list[bytes], left: list[Action]) -> None:
-        if self.node is not life or not self.runs:
-            return
-        if self.paused:
-            self._unfinished = (life, frames, left)
-            return
-        self._busy = False
-        for frame in frames:
-            self.world.publish(self, frame)
-        self._finish(left)
-        if self._events:
-            self.run()
-        elif self._ready():
-            self._arm()
-        if self._inbox:
-            self._wake()
-
-    def _learnt(self, contract: Contract) -> None:
-        self._touched[contract.id] = contract
+    # What a turn records and publishes
 
     def _recorded(self, said: Sequence[AnyStatement]) -> None:
         for statement in said:
@@ -348,56 +212,14 @@ class Process:
                 hook(self, statement, self.world.now_us)
 
     def publish(self, frame: bytes) -> None:
-        """`protocol.turn.Wire`: a frame leaves, unless the process dies here, or is slow."""
-        if self._frames_left is not None and self.disk.recorded:
-            if self._frames_left == 0:
-                raise Killed
-            self._frames_left -= 1
-        if self._leaving is not None:
-            self._leaving.append(frame)
-        elif self._online:
-            self.world.publish(self, frame)
-
-    def _carry_out(self, actions: list[Action]) -> None:
-        for action in actions:
-            match action:
-                case Report(contract=contract, reading=reading):
-                    self.reports[contract] = reading
-                    self.world.on_report(self, contract, reading)
-                case Execute():
-                    self.workers.start(action)
-                case Stop(award=award):
-                    self.workers.stop(award)
-                case Extend(award=award, lease_until_ms=until_ms):
-                    self.workers.extend(award, until_ms)
-                case Check(contract=contract, result=result):
-                    passed = self.checks(result)
-                    if passed is not None:
-                        self._events.append(Checked(contract=contract, result=result.id, passed=passed))
-                case Fetch() | FetchFeed():
-                    self.world.questions.ask(self, action)
-                case Impossible():
-                    self.impossible.append(action)
-                case Convict():
-                    self.convictions.append(action)
-                    for hook in self.world.hooks.convicted:
-                        hook(self, action, self.world.now_us)
+        """`protocol.turn.Wire`: a frame leaves."""
+        self.loop.publish(frame)
 
     # Time
 
     def ring(self) -> None:
-        """The timer rang: a turn, if one is due by now. What is due was asked behind the last turn."""
-        if self._due_ms is None or not self._ready():
-            return
-        if self._due_ms <= self.clock.ms(self.world.now_us):
-            self.run()
-        else:
-            self.world.set_alarm(self, self.clock.when_us(self._due_ms))
-
-    def _arm(self) -> None:
-        self._due_ms = self.turn.deadline_ms()
-        if self._due_ms is not None:
-            self.world.set_alarm(self, self.clock.when_us(self._due_ms))
+        """The timer rang: a turn, if one is due by now."""
+        self.loop.ring()
 
     def jump_clock(self, by_us: int) -> None:
         """Its clock skips forward."""
@@ -417,19 +239,7 @@ class Process:
         """SIGCONT: what has waited comes in one burst."""
         if self.paused:
             self.paused = False
-            self._resume()
-
-    def _resume(self) -> None:
-        """Go on where the pause came in: the rest of a turn, what waits, and what is overdue."""
-        if self._busy:
-            unfinished, self._unfinished = self._unfinished, None
-            if unfinished is not None:
-                self._finish_now(*unfinished)
-            return
-        if self._events:
-            self.run()
-        self._wake()
-        self.ring()
+            self.loop.go_on()
 
     # Questions of others
 

@@ -25,7 +25,7 @@ class Liar(Process):
             super().publish(frame)
         elif leaving:
             super().publish(topic + seal(leaving, self.sealer))
-        if self._online:
+        if self.online:
             for statement in said:
                 self.adds(topic, statement)
 
@@ -50,12 +50,12 @@ class Liar(Process):
 
     def say_past(self, topic: bytes, statement: AnyStatement) -> None:
         """Publish a statement that its node knows nothing of."""
-        if self._online:
+        if self.online:
             self.world.publish(self, topic + seal([statement], self.sealer))
 
     def whisper(self, reader: Process, statement: AnyStatement) -> None:
         """Say something to one peer, and to nobody else."""
-        if self._online:
+        if self.online:
             self.world.whisper(self, reader, peer_topic(reader.peer) + seal([statement], self.sealer))
 
     # Whom it knows

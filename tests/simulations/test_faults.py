@@ -27,7 +27,7 @@ def stormy(seed: int, table: dict[str, Any], **settings: Any) -> tuple[World, We
     weather.begin()
     for number in range(10):
         desk = world.processes["desk"]
-        if desk.alive and not desk._busy:
+        if desk.ready:
             desk.announce(world.task(idempotency_key=b"task %d" % number, deadline_ms=20_000))
         world.run_for(1_000)
     weather.heal()

@@ -101,7 +101,7 @@ def test_a_governor_that_died_with_frames_waiting_hears_again() -> None:
     world = small_market()
     desk, judge = world.processes["desk"], world.processes["judge"]
     assert desk.announce(world.task()) is not None
-    while not judge._inbox:
+    while not judge.loop.inbox:
         assert world.step()
     world.crash(judge)
     world.restart(judge)
