@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 
 from protocol import limits
-from protocol.actions import Action, Execute, Extend, Say, Stop
+from protocol.actions import Action, Execute, Extend, Say, Show, Stop
 from protocol.contract import Contract
 from protocol.events import Advanced, Worked
 from protocol.feed import Feed
@@ -29,6 +29,7 @@ from protocol.statements import (
     FailureClass,
     Permit,
     Progress,
+    Settlement,
     Statement,
 )
 from protocol.states import Reading, State
@@ -76,10 +77,16 @@ class Contractor:
         job = self._of_contract.get(contract.id)
         return self._pursue(job, now_ms) if job is not None else []
 
-    def asked(self, contract: Contract) -> list[Action]:
-        """Somebody says again what we have answered: say the answer again."""
+    def asked(self, contract: Contract, question: AnyStatement) -> list[Action]:
+        """Say the answer again to who says the question again; who shows us a settlement may lack the votes on it."""
+        if isinstance(question.body, Settlement):
+            award = contract.reading.award
+            ours = award is not None and award.body.winner == self._feed.author
+            over = contract.reading.state in (State.FINAL, State.VETOED)
+            return [Show(peer_topic(contract.manager), vote) for vote in contract.votes] if ours and over else []
         job = self._of_contract.get(contract.id)
-        return self._say_again(job) if job is not None and job.last is not None else []
+        said = job is not None and job.last is not None and isinstance(question.body, Award)
+        return self._say_again(job) if job is not None and said else []
 
     def worked(self, event: Worked, now_ms: int) -> list[Action]:
         """Our agent has finished. What comes after the epoch's end is kept to ourselves."""
@@ -112,19 +119,38 @@ class Contractor:
             if job.award.id in self._queue:
                 self._queue.remove(job.award.id)
             actions = self._stop(job, "vetoed", now_ms) if job.started else []
+        elif reading.state is State.SETTLED and not job.answered:
+            actions = self._take_over(job, reading, now_ms)
         elif job.last is None:
             actions = self._confirm(job, reading, now_ms)
         elif not job.answered:
             actions = self._follow_lease(job, reading, now_ms)
         elif reading.state is State.SETTLED and not job.settled:
-            job.settled = True  # its manager has answered: from now on it waits for votes alone
-            job.pause_ms = limits.FIRST_VOTES_MS
-            job.repeat_at = now_ms + job.pause_ms
+            self._wait_for_votes(job, now_ms)
         actions += self._keep_time(job, now_ms)
         if job.answered and (reading.state is State.SETTLED or now_ms >= job.forget_at):
             self._holdings.end(job.contract)  # it waits for votes, or for a manager that is gone: bounded either way
         self._arm(job, now_ms)
         return actions
+
+    def _take_over(self, job: Job, reading: Reading, now_ms: int) -> list[Action]:
+        """What we have delivered in a journal that is lost is settled: that result is ours to repeat, and no other."""
+        assert reading.end is not None, "what is settled has an end"
+        job.last = job.contract.held[Digest(reading.end.about or b"")]
+        job.lease_until = job.progress_at = None
+        self._at_work.discard(job.award.id)
+        if job.award.id in self._queue:
+            self._queue.remove(job.award.id)
+        self._wait_for_votes(job, now_ms)
+        stop: list[Action] = [Stop(job.award.id)] if job.started else []
+        return [*stop, *self._next_in_queue(now_ms)]
+
+    @staticmethod
+    def _wait_for_votes(job: Job, now_ms: int) -> None:
+        """The manager has answered: from now on only votes are waited for."""
+        job.settled = True
+        job.pause_ms = limits.FIRST_VOTES_MS
+        job.repeat_at = now_ms + job.pause_ms
 
     def _confirm(self, job: Job, reading: Reading, now_ms: int) -> list[Action]:
         """The late confirm: "I start", or "I cannot"."""

@@ -285,7 +285,7 @@ class Node:
         self._answered.note(known, now_ms)
         if contract.manager == self.feed.author:
             return self.manager.asked(contract, question)
-        actions = self.contractor.asked(contract) if isinstance(question.body, Award) else []
+        actions = self.contractor.asked(contract, question)
         return actions + self.governor.asked(contract, question, now_ms) if self.governor is not None else actions
 
     # Peers

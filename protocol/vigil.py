@@ -51,7 +51,7 @@ class Vigil:
 
     def _ask(self, contract: Contract) -> list[Action]:
         """What to ask about a contract past its deadline: its manager for the end, the other seats for their votes,
-        and the manager for those of seats that are gone.
+        and both parties for those of seats that are gone.
         """
         reading = contract.reading
         if reading.fault is not None:
@@ -65,7 +65,10 @@ class Vigil:
         voted = {vote.author for vote in contract.votes if vote.about == reading.end.id}
         silent = [seat for seat in contract.charter.governors if seat.governor not in {self._me, *voted}]
         asked = [self._gaps.tail(seat.governor, seat.feed) for seat in silent]
-        return [*asked, Show(peer_topic(contract.manager), reading.end)] if asked else []
+        if not asked or reading.award is None:
+            return []
+        parties = (contract.manager, reading.award.body.winner)
+        return [*asked, *[Show(peer_topic(party), reading.end) for party in parties]]
 
     def begin_to_repeat(self, vote: AnyStatement, now_ms: int) -> None:
         """A governor repeats a veto until it holds the manager's end of that epoch (law 5)."""
