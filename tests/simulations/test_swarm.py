@@ -1,6 +1,6 @@
 """Many small markets, each with its own peers, tasks, faults and liars: whatever a seed draws, every promise holds.
 
-`VENDUE_SEEDS=2000` plays more of them, as every run of `.ci/run` does.
+`VENDUE_WORLDS=2000` plays more of them, as every run of `.ci/run` does.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import pytest
 from simulations import soak, swarm
 from simulations.checkers.base import Checker
 
-SEEDS = int(os.environ.get("VENDUE_SEEDS", "60"))
+WORLDS = int(os.environ.get("VENDUE_WORLDS", "60"))
 GROUPS = 24
 
 
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_whatever_a_seed_draws_every_promise_holds(group: int) -> None:
     """Faults, then a heal, then the bound: safety all the time, liveness at the end. What is found can be replayed."""
-    found = [finding for seed in range(group, SEEDS, GROUPS) for finding in soak.try_seed(seed).findings]
+    found = [finding for seed in range(group, WORLDS, GROUPS) for finding in soak.try_seed(seed).findings]
     assert not found, "\n".join(f"{finding.what}\n  replay: {finding.replay}" for finding in found)
 
 
