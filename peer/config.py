@@ -28,7 +28,15 @@ PROJECT_FILE = "vendue.toml"
 USER_FILE = "config.toml"
 FILE_BYTES_MAX = 65_536
 """A settings file is a screenful; more is some other file."""
-OTHER_VARIABLES = {"VENDUE_RUNTIME": "The directory where the peers of this user on this computer find each other."}
+OTHER_VARIABLES = {
+    "VENDUE_RUNTIME": "The directory where the peers of this user on this computer find each other.",
+    "VENDUE_INSTALLER": "What `scripts/environment` installs with: uv or pip.",
+    "VENDUE_NEWEST": "Whether it takes the newest versions instead of those in constraints.txt.",
+    "VENDUE_PROFILE": "The hypothesis profile of the tests.",
+    "VENDUE_EXAMPLES": "How many times the usual number of examples the tests try.",
+    "VENDUE_WORLDS": "How many simulated markets the tests play.",
+    "VENDUE_REWRITE": "Whether the tests write transcripts anew instead of comparing them.",
+}
 """Variables with our prefix that are no settings: they are read where they are used."""
 
 _PORT = "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
