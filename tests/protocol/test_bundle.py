@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgpack
 import pytest
 from hypothesis import given
@@ -12,15 +14,17 @@ from protocol.bundle import (
     EVIDENCE_TAG,
     Bundle,
     Seal,
+    _read_bundle,
+    _read_by_rules,
     evidence_of,
     message_to_sign,
     open_bundle,
     open_evidence,
     seal,
 )
-from protocol.codec import statement_id
+from protocol.codec import Malformed, statement_id
 from protocol.errors import Blame, Ruling, Verdict
-from protocol.statements import NO_MARKET, AnyStatement, Progress
+from protocol.statements import NO_MARKET, AnyStatement, Bid, Progress
 from tests.authors import MARKET, Author, charter_of, sealer_of
 from tests.protocol.frames import ANOTHER_MARKET, BAD_SIGNATURE, BO, ELSEWHERE, MISFIT, bids, counting, pack, refusal
 from tests.strategies import Sealed, bundles, changed
@@ -235,3 +239,22 @@ def test_one_statement_does_not_keep_a_large_bundle() -> None:
     assert isinstance(opened.seal.source, bytes)
     assert len(opened.seal.source) < 1_000
     assert open_evidence(evidence_of(opened, BO), market=MARKET, sealer=BO).statements == [opened]
+
+
+@given(place=st.integers(0, 2_000), byte=st.integers(0, 255), cut=st.integers(0, 3), size=st.integers(1, 3))
+def test_a_frame_read_in_one_go_is_what_the_rules_read(place: int, byte: int, cut: int, size: int) -> None:
+    """Whatever byte was changed or cut off: both take the same frames, and see the same in them (SPEC section 4)."""
+    ann = Author("ann")
+    frame = bytearray(seal([ann.say(Bid(price=n, duration_ms=1), about=bytes(32)) for n in range(size)], ann.sealer))
+    frame[place % len(frame)] = byte
+    tampered = bytes(frame[: len(frame) - cut])
+    try:
+        expected = _read_by_rules(tampered)
+    except Malformed as error:
+        with pytest.raises(Malformed, match=re.escape(str(error))):
+            _read_bundle(tampered)
+        return
+    read = _read_bundle(tampered)
+    assert [read.market, read.author, read.signature] == [expected.market, expected.author, expected.signature]
+    assert [*read.payloads] == [*expected.payloads]
+    assert [*read.ids] == [*expected.ids]
