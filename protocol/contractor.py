@@ -109,7 +109,7 @@ class Contractor:
     def _pursue(self, job: Job, now_ms: int) -> list[Action]:
         """Do what the reading asks of the contractor now, and set the timer."""
         reading = job.contract.reading
-        if is_over(job.contract, job.award):
+        if is_over(job.contract, job.award) or (reading.task_vetoed and not job.accepted):
             return self._release(job, now_ms)
         actions: list[Action] = []
         stopped_by_veto = reading.epoch_vetoed or reading.task_vetoed
@@ -118,7 +118,8 @@ class Contractor:
         elif stopped_by_veto:
             if job.award.id in self._queue:
                 self._queue.remove(job.award.id)
-            actions = self._stop(job, "vetoed", now_ms) if job.started else []
+            if job.accepted:
+                actions = self._stop(job, "vetoed", now_ms) + self.on_released(job.award.id, now_ms)
         elif reading.state is State.SETTLED and not job.answered:
             actions = self._take_over(job, reading, now_ms)
         elif job.last is None:
@@ -207,11 +208,12 @@ class Contractor:
         )
 
     def _stop(self, job: Job, reason: str, now_ms: int) -> list[Action]:
-        """Stop the work ourselves, and say so."""
+        """Stop the work ourselves, and say so; what waits for its go has not begun."""
         if job.answered:
             return []
         failure = Failure(failure_class=FailureClass.STOPPED, reason=reason, done="")
-        return [Stop(job.award.id), self._answer(job, failure, now_ms), *self._next_in_queue(now_ms)]
+        stop: list[Action] = [Stop(job.award.id)] if job.started else []
+        return [*stop, self._answer(job, failure, now_ms), *self._next_in_queue(now_ms)]
 
     def _keep_time(self, job: Job, now_ms: int) -> list[Action]:
         """Ask for a renewal at half the lease, stop at its end, repeat what waits for an answer."""

@@ -104,13 +104,21 @@ def is_award_of(announcement: AnyStatement, award: AnyStatement, winner: bytes) 
 def is_over(contract: Contract, award: Statement[Award]) -> bool:
     """Tell whether an award of ours needs nothing more of us: its epoch is past, or the contract has ended for good.
 
-    In a governed market a settlement is provisional, so the result is repeated until the votes are in (law 5).
+    In a governed market a settlement is provisional, so the result is repeated until the votes are in (law 5). A veto
+    of the task is the end when its manager has said so.
     """
     reading = contract.reading
     match reading.state:
+        case State.VETOED if reading.end is None and reading.fault is None:
+            return is_past(reading, award)
         case State.FINAL | State.VETOED | State.VOID | State.CANCELLED:
             return True
         case State.SETTLED:
             return not contract.charter.governors
         case _:
-            return award in reading.steps and (reading.award is None or reading.award.id != award.id)
+            return is_past(reading, award)
+
+
+def is_past(reading: Reading, award: Statement[Award]) -> bool:
+    """Tell whether the epoch of an award is over."""
+    return award in reading.steps and (reading.award is None or reading.award.id != award.id)

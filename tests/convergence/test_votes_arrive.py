@@ -180,3 +180,19 @@ def test_a_lost_veto_of_an_award_is_said_again_to_who_asks_about_its_settlement(
     market.run(60_000)
     for name in ("m", "a", "g", "h"):
         assert market.peers[name].contract(contract).state is State.VETOED
+
+
+@pytest.mark.spec("M-8.34")
+def test_a_manager_learns_the_votes_of_a_seat_that_is_gone_from_the_contractor() -> None:
+    """The vote on its settlement was lost on its way, and then the governor for ever: the contractor holds it."""
+    market = market_of("g")
+    market.join("g", policy=NO_RULES)
+    market.cut.add(("g", "m"))
+    market.run(100)
+    contract = market.announce("m")
+    market.run(900)
+    assert market.peers["m"].contract(contract).state is State.SETTLED
+    assert market.peers["a"].contract(contract).state is State.FINAL
+    market.peers["g"].crash()
+    market.run(60_000)
+    assert market.peers["m"].contract(contract).state is State.FINAL
