@@ -105,7 +105,8 @@ class Market:
         self.settings, self._name = settings, name
         self._stack = AsyncExitStack()
         self._tasks: dict[Digest, Task] = {}
-        self._checks: dict[Digest, Check] = {}
+        self._checks: dict[bytes, Check] = {}
+        """By idempotency key: a result that waits since an earlier run is asked about in the turn that announces."""
         self._begun: dict[bytes, asyncio.Future[Contract]] = {}
         self._acquainted: asyncio.Future[None] | None = None
         self.runtime: Runtime = cast(Runtime, None)
@@ -222,10 +223,10 @@ class Market:
             body = msgspec.convert(msgspec.to_builtins(body, builtin_types=(bytes,)), Announcement)
         except (ValueError, msgspec.ValidationError) as error:
             raise UsageError(f"This task cannot be announced: {error}.") from None
+        if check is not None:
+            self._checks[body.idempotency_key] = check
         event = Announce(task=body, parent=parent, patience_ms=round(patience * 1000), check=check is not None)
         contract = await self._begin(event)
-        if check is not None:
-            self._checks[contract.id] = check
         task = Task(self, contract, final=contract.gate.final if final is None else final)
         self._tasks[contract.id] = task
         return task
@@ -258,10 +259,11 @@ class Market:
         """The outcome of a contract that is over; raises what its end means."""
         node = self.runtime.node
         self._tasks.pop(contract.id, None)
-        self._checks.pop(contract.id, None)
+        self._checks.pop(contract.announcement.body.idempotency_key, None)
         return done_of(contract, node.holdings.charters[node.market], self.runtime.turn.sealer, node.directory.name_of)
 
     def _refused(self, impossible: Impossible) -> None:
+        self._checks.pop(impossible.idempotency_key, None)
         begun = self._begun.pop(impossible.idempotency_key, None)
         if begun is not None and not begun.done():
             begun.set_exception(UsageError(f"This task may not be announced: {impossible.fault}."))
@@ -284,9 +286,13 @@ class Market:
             task.moved(reading)
 
     def _check(self, contract: Digest, result: AnyStatement) -> None:
-        check = self._checks.get(contract)
+        key = self.runtime.node.holdings.contracts[contract].announcement.body.idempotency_key
+        check = self._checks.get(key)
+        if check is None:  # an earlier run of this program wanted to look at it, and has not come back to it yet
+            self.runtime.log.warning("a result waits to be looked at: announce its task again", key=key.hex())
+            return
         try:
-            passed = check is None or bool(check(json.loads(result.body.output)))  # type: ignore[attr-defined]
+            passed = bool(check(json.loads(result.body.output)))  # type: ignore[attr-defined]
         except Exception as error:
             self.runtime.log.warning("a check failed", error=repr(error)[:200])
             passed = False

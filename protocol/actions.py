@@ -43,6 +43,12 @@ class Keep(Struct, frozen=True, gc=False):
     """What came in earlier and matters only now; None: the frame just heard."""
 
 
+class Wish(Struct, frozen=True):
+    """Our user wants to look at the result of this task: record it, for it is in no statement."""
+
+    contract: Digest
+
+
 class Execute(Struct, frozen=True, kw_only=True):
     """Start the agent's work on an award."""
 
@@ -112,6 +118,19 @@ class Convict(Struct, frozen=True, kw_only=True):
 
 
 Action = (
-    Impossible | NoVote | Say | Show | Keep | Execute | Extend | Stop | Check | Report | Fetch | FetchFeed | Convict
+    Impossible
+    | NoVote
+    | Say
+    | Show
+    | Keep
+    | Wish
+    | Execute
+    | Extend
+    | Stop
+    | Check
+    | Report
+    | Fetch
+    | FetchFeed
+    | Convict
 )
 KEEP = Keep()

@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Collection
 
 from protocol import limits
-from protocol.actions import Action, Check, Impossible, Report, Say, Show
+from protocol.actions import Action, Check, Impossible, Report, Say, Show, Wish
 from protocol.admissible import fault_of_child, fault_of_task
 from protocol.allowance import Allowance
 from protocol.chain import cited_by
@@ -60,7 +60,7 @@ class Manager:
         """
         known = self._by_key.get(event.task.idempotency_key)
         if known is not None:
-            return [Report(known, self.tenders[known].contract.reading)]
+            return self._announced_again(self.tenders[known], check=event.check)
         fault = fault_of_task(event.task, self._holdings, self._feed)
         if fault is None and event.parent:
             children = [self.tenders[child] for child in self._children.get(event.parent, ()) if child in self.tenders]
@@ -71,7 +71,20 @@ class Manager:
         statement = self._feed.say(event.task, about=event.parent, contract=None, now_ms=now_ms)
         actions: list[Action] = [Say(skill_topic(event.task.skill), statement, has_effects(statement))]
         tender = self._adopt(statement, check=event.check, patience_ms=event.patience_ms, now_ms=now_ms)
+        if event.check:
+            actions.append(Wish(tender.contract.id))
         return self._pursue(tender, actions, now_ms)
+
+    def _announced_again(self, tender: Tender, *, check: bool) -> list[Action]:
+        """Report the task as it stands; who wants to look at its result, perhaps after a restart, is asked now."""
+        contract = tender.contract
+        actions: list[Action] = [Report(contract.id, contract.reading)]
+        if check:
+            if not tender.check:
+                actions.append(Wish(contract.id))
+            tender.check, tender.checking = True, None
+            self._ask_for_check(tender, contract.reading, actions)
+        return actions
 
     def _adopt(self, announcement: Statement[Announcement], *, check: bool, patience_ms: int, now_ms: int) -> Tender:
         contract = self._holdings.open(announcement)
@@ -186,9 +199,9 @@ class Manager:
                 actions = self._pursue(tender, actions, now_ms)
         return actions
 
-    def resume(self, contract: Contract, now_ms: int) -> list[Action]:
+    def resume(self, contract: Contract, now_ms: int, *, check: bool) -> list[Action]:
         """Take up one of our contracts after a restart: all durations are counted anew."""
-        tender = self._adopt(contract.announcement, check=False, patience_ms=0, now_ms=now_ms)
+        tender = self._adopt(contract.announcement, check=check, patience_ms=0, now_ms=now_ms)
         for step in contract.held.values():
             if isinstance(step.body, Award) and step.body.standing is not None:
                 self._allowance.used(step.body.standing)

@@ -21,6 +21,8 @@ class Replay:
         self._node = node
         self._recalled: dict[Digest, Statement[Announcement]] = {}
         """The announcements of others, until an award to us needs them."""
+        self._wishes: dict[Digest, None] = {}
+        """Tasks of ours whose results our user wants to look at."""
 
     def recall(self, statement: AnyStatement) -> None:
         """Take in, at replay, a statement from our journal: said or heard, in the order of the journal."""
@@ -45,6 +47,10 @@ class Replay:
                 self.recall(guest)
         elif statement.about is not None and not own:
             node.holdings.waiting.admit(statement.about, statement, 0)
+
+    def recall_wish(self, contract: Digest) -> None:
+        """Our user wants to look at the result of this task, in this life too."""
+        self._wishes[contract] = None
 
     def _recall_contract(self, statement: AnyStatement, *, own: bool) -> Contract | None:
         """The contract that a statement of the journal belongs to: ours, one that we won, or any if we govern."""
@@ -76,11 +82,13 @@ class Replay:
             # What was settled in an old feed is said again too, until the votes on it are in.
             settled = contract.reading.state is State.SETTLED
             if contract.manager == node.feed.author and (settled or contract.announcement.feed == node.feed.id):
-                actions += node.manager.resume(contract, now_ms)
+                actions += node.manager.resume(contract, now_ms, check=contract.id in self._wishes)
             elif contract.manager == node.feed.author:
                 actions += node.orphans.disown(contract, now_ms)
                 if contract.reading.state is State.SETTLED:
-                    actions += node.manager.resume(contract, now_ms)  # whether it is ratified is still to be asked
+                    actions += node.manager.resume(
+                        contract, now_ms, check=False
+                    )  # whether it is ratified is still to be asked
             else:
                 actions += node.look_for_missing(contract, now_ms)
                 actions += node.contractor.resume(contract, now_ms) + node.reminders.heard(contract)
@@ -88,4 +96,5 @@ class Replay:
                 actions += node.governor.pursue(contract, now_ms)
             if contract.reading.end is not None:
                 node.holdings.end(contract)
+        self._wishes.clear()
         return [action for action in actions if not isinstance(action, Report)]

@@ -16,7 +16,7 @@ from typing import Protocol
 import msgpack
 
 from protocol import limits
-from protocol.actions import KEEP, Action, Execute, Keep, Say, Show
+from protocol.actions import KEEP, Action, Execute, Keep, Say, Show, Wish
 from protocol.bundle import Door, Opened, Opener, evidence_of, open_bundle, open_door, open_evidence
 from protocol.codec import Malformed, decode, unpack
 from protocol.dues import earliest
@@ -28,6 +28,7 @@ from protocol.outbox import EXHIBITS_TAG, Outbox, exhibit_frames
 from protocol.replay import Replay
 from protocol.statements import AnyStatement, EffectClass
 from protocol.topics import TOPIC_LENGTH
+from protocol.wishes import note_of, wish_in
 
 _TAG_PREFIX = msgpack.packb(EXHIBITS_TAG)
 
@@ -124,7 +125,7 @@ class Turn:
             return []
         said: dict[int, AnyStatement] = {}
         left: list[Action] = []
-        durable = False
+        durable = wished = False
         for action in self._actions:
             if type(action) is Say:
                 statement = action.statement
@@ -134,12 +135,15 @@ class Turn:
                 self._outbox.put(action, now_ms)
             elif type(action) is Show:
                 self._outbox.show(action)
+            elif type(action) is Wish:
+                self._received.append(note_of(action.contract))
+                wished = True
             elif type(action) is not Keep:
                 left.append(action)
             elif action.statement is not None and action.statement.seal is not None:
                 self._received += exhibit_frames([evidence_of(action.statement, self.sealer)])
         self._actions.clear()
-        if said or self._must_record(now_ms):
+        if said or wished or self._must_record(now_ms):
             received, self._received, self._received_due_ms = self._received, [], None
             try:
                 self._journal.record(received, [said[seq] for seq in sorted(said)], durable=durable)
@@ -178,7 +182,10 @@ class Turn:
     def replay(self, received: bytes | None, said: Iterable[bytes]) -> None:
         """Take in one row of the journal: a frame heard, or payloads said. Before the first turn, in order."""
         trusting = _Trusting(self.node.peer)
-        if received is not None:
+        wish = wish_in(received) if received is not None else None
+        if wish is not None:
+            self._replay.recall_wish(wish)
+        elif received is not None:
             for event in self._open(received, sealer=trusting):
                 if isinstance(event, Heard):
                     self._replay.recall(event.statement)

@@ -301,9 +301,9 @@ _VOTES: Final = (
 _MEMORY: Final = (
     _one(
         "publish-before-commit", "What a turn says leaves before it is recorded.", "turn",
-        "        if said or self._must_record(now_ms):\n",
+        "        if said or wished or self._must_record(now_ms):\n",
         "        for frame in self._outbox.empty(now_ms):\n            self._wire.publish(frame)\n"
-        "        if said or self._must_record(now_ms):\n",
+        "        if said or wished or self._must_record(now_ms):\n",
     ),
     _one(
         "seq-reused-after-restart", "A restarted peer says its last number again.", "feed",

@@ -33,7 +33,7 @@ from protocol.statements import (
     VetoScope,
 )
 from protocol.states import State
-from simulations.checkers.base import Checker, Lives, Roster
+from simulations.checkers.base import Checker, Roster
 from simulations.checkers.liveness import bound_ms
 from simulations.checkers.promises import PROMISES
 from simulations.checkers.votes import BY_HAND
@@ -62,13 +62,13 @@ class LookedAtFirst(Checker):
 
     def __init__(self, roster: Roster) -> None:
         super().__init__(roster)
-        self.wanted = Lives[None]()
+        self.wanted: set[bytes] = set()
         self.passed: set[bytes] = set()
 
     def said(self, who: Testimony, statement: AnyStatement, now_us: int) -> None:
         if isinstance(statement.body, Settlement) and who.honest and statement.about not in self.passed:
             contract = who.node.holdings.contract_about(statement.about)
-            if contract is not None and contract.id in self.wanted.of(who):
+            if contract is not None and contract.id in self.wanted:
                 raise self.broken("a result is settled that its user has not accepted", contract=contract.id, who=who)
 
 
@@ -177,7 +177,7 @@ class Swarm:
                 check = chance.random() < 0.3
                 contract = manager.announce(task, check=check)
                 if check and contract is not None:
-                    self.looks.wanted.of(manager)[contract] = None
+                    self.looks.wanted.add(contract)
         for liar in [liar for liar, role in self.liars if role == "governor"]:
             for ms in (1, 2, 5, 20, 50):
                 self.world.at(self.world.now_us + ms * 1_000, vote_much, liar, chance)
