@@ -204,6 +204,19 @@ def _is_past(contract: Contract, veto: AnyStatement) -> bool:
     return reading.fault is not None or (veto.body.scope is VetoScope.EPOCH and over)
 
 
+class GapsFilled(_AtRest):
+    """No governor that is here has a gap in the feed of an honest peer that is here too."""
+
+    def at_rest(self, everybody: Sequence[Testimony], now_us: int) -> None:
+        live = self.live(everybody)
+        feeds = {(one.peer, one.node.feed.id): one for one in live}
+        for who in live:
+            watches = who.node.governor.gaps.feeds if who.node.governor is not None else {}
+            for feed, watch in watches.items():
+                if watch.ahead and feed in feeds:
+                    raise self.broken(f"what {feeds[feed].name} said behind {watch.held} is missing", who=who)
+
+
 class GoesQuiet(_AtRest):
     """With no input, traffic falls to heartbeats and ever rarer repeats: no frame leaves often."""
 

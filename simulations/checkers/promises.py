@@ -15,6 +15,7 @@ SAFETY: Final[tuple[type[Checker], ...]] = (
     awards.AwardedAgain,
     work.OneContractor,
     work.WithinCapacity,
+    work.LeaseKept,
     work.NoStaleEpoch,
     work.PatientWithWork,
     starts.PermittedFirst,
@@ -45,6 +46,7 @@ LIVENESS: Final[tuple[type[Checker], ...]] = (
     liveness.ResultsAnswered,
     liveness.Ratified,
     liveness.VetoHeard,
+    liveness.GapsFilled,
     liveness.GoesQuiet,
 )
 PROMISES: Final = SAFETY + LIVENESS

@@ -130,6 +130,19 @@ def _is_open(who: Testimony, award: bytes) -> bool:
     )
 
 
+class LeaseKept(Checker):
+    """Nobody honest says anything while work of its own goes on whose lease is over: it has stopped that first."""
+
+    def said(self, who: Testimony, statement: AnyStatement, now_us: int) -> None:
+        if not who.honest or now_us == UNTIMED:
+            return
+        now_ms = who.clock_ms(now_us)
+        for job in who.node.contractor.jobs.values():
+            if job.started and not job.answered and job.lease_until is not None and job.lease_until <= now_ms:
+                what = f"it works on {now_ms - job.lease_until} ms behind its lease"
+                raise self.broken(what, contract=job.contract.id, who=who)
+
+
 class NoStaleEpoch(Checker):
     """Nobody honest begins, or says anything new, under an award that it knows to be over."""
 

@@ -51,6 +51,11 @@ class Mutant(NamedTuple):
         sys.meta_path.insert(0, _Planter(self.edits))
 
 
+def one_edit(name: str, bug: str, module: str, was: str, becomes: str) -> Mutant:
+    """A mutant that is one replacement in one module of the protocol."""
+    return Mutant(name, bug, (Edit(f"protocol.{module}", was, becomes),))
+
+
 def text_of(module: str) -> str:
     """The production text of a module, which is not imported for it."""
     spec = PathFinder.find_spec(module, _package_path(module))

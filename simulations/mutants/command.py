@@ -63,7 +63,9 @@ def _report(trials: Iterator[dict[str, Any]], *, as_json: bool) -> int:
     for verdict in trials:
         verdicts.append(verdict)
         if not as_json:
-            killer = f"{verdict['killed_by']}, seed {verdict.get('seed')}, {verdict.get('steps')} steps"
+            seed, what = verdict.get("seed"), verdict["what"]
+            where = what.partition(":")[0] if seed is None else f"seed {seed}, {verdict['steps']} steps"
+            killer = f"{verdict['killed_by']}, {where}"
             told = killer if verdict["killed_by"] else "SURVIVED"
             print(f"{verdict['name']:34} {verdict['seconds']:6.2f} s  {told}", flush=True)
     killed = sum(verdict["killed_by"] is not None for verdict in verdicts)

@@ -26,7 +26,6 @@ from protocol.statements import (
     Permit,
     Refusal,
     Result,
-    Settlement,
     Standing,
     Statement,
     Veto,
@@ -39,9 +38,11 @@ from simulations.checkers.promises import PROMISES
 from simulations.checkers.votes import BY_HAND
 from simulations.latency import Latency
 from simulations.mutants.lies import LIES, vote_much
+from simulations.mutants.looks import LookedAtFirst
+from simulations.mutants.strikes import STRIKES
 from simulations.network import Conditions, Network
 from simulations.process import Process
-from simulations.testimony import NO_RULES, Testimony
+from simulations.testimony import NO_RULES
 from simulations.work import Ends
 from simulations.world import World
 
@@ -55,21 +56,6 @@ FAILED, FATAL = (
 )
 QUORUMS: Final = {0: (0, 0, 0), 1: (0, 1, 1), 3: (0, 2, 2), 4: (1, 3, 3)}
 """Governors → how many of them may lie, and the votes needed."""
-
-
-class LookedAtFirst(Checker):
-    """No result of a task that its manager's user wants to look at is settled before that user has accepted it."""
-
-    def __init__(self, roster: Roster) -> None:
-        super().__init__(roster)
-        self.wanted: set[bytes] = set()
-        self.passed: set[bytes] = set()
-
-    def said(self, who: Testimony, statement: AnyStatement, now_us: int) -> None:
-        if isinstance(statement.body, Settlement) and who.honest and statement.about not in self.passed:
-            contract = who.node.holdings.contract_about(statement.about)
-            if contract is not None and contract.id in self.wanted:
-                raise self.broken("a result is settled that its user has not accepted", contract=contract.id, who=who)
 
 
 class Swarm:
@@ -96,7 +82,7 @@ class Swarm:
         """Managers may use what a governor allowed in advance, and forget it if they can."""
         for _ in range(3 if self.standing else 0):
             self._give_standing()
-        self.faults = [fault for fault in _FAULTS if chance.random() < 0.4]
+        self.faults = [fault for fault in STRIKES if chance.random() < 0.4]
 
     def _join(self, governors: list[str], *, liar: str) -> None:
         world, chance = self.world, self.chance
@@ -146,14 +132,14 @@ class Swarm:
             chance.choice((self._announce, self._announce, self._meddle, self._strike))()
             self.world.run_for(chance.choice((1, 5, 300, 2_500)))
             if self.standing and chance.random() < 0.3:
-                manager = self._pick(("desk", "shop"))
+                manager = self.pick(("desk", "shop"))
                 self.world.crash(manager)
                 self.world.restart(manager)
         self._heal()
         self.world.run_for(bound_ms([self.world.task(deadline_ms=DEADLINE_MS)]))
         self.world.at_rest()
 
-    def _pick(self, names: tuple[str, ...] = ()) -> Process:
+    def pick(self, names: tuple[str, ...] = ()) -> Process:
         """Somebody; or one of those whose names begin so, if there are any."""
         everybody = list(self.world.processes.values())
         return self.chance.choice([one for one in everybody if one.name.startswith(names)] if names else everybody)
@@ -161,7 +147,7 @@ class Swarm:
     # What users want
 
     def _announce(self) -> None:
-        chance, manager = self.chance, self._pick(("desk", "shop"))
+        chance, manager = self.chance, self.pick(("desk", "shop"))
         if not manager.alive:
             return
         effects = list(EffectClass) if self.world.charter.body.governors else [EffectClass.PURE, EffectClass.REVERSIBLE]
@@ -194,7 +180,7 @@ class Swarm:
         chance.choice((self._withdraw, self._vote, self._vote, self._give_standing, self._subcontract))()
 
     def _withdraw(self) -> None:
-        manager = self._pick(("desk", "shop"))
+        manager = self.pick(("desk", "shop"))
         if manager.alive and manager.node.manager.tenders:
             manager.withdraw(self.chance.choice(list(manager.node.manager.tenders)))
 
@@ -216,7 +202,7 @@ class Swarm:
 
     def _give_standing(self) -> None:
         governors = [one for one in self.world.processes.values() if one.policy is not None and one.alive]
-        manager = self._pick(("desk", "shop"))
+        manager = self.pick(("desk", "shop"))
         if governors:
             standing = Standing(manager=manager.peer, skill="shout", price_max=100, uses=3)
             permit = Permit(rule=BY_HAND, policy=bytes(32), reason="", grounds=(), reviewer=None, standing=standing)
@@ -253,57 +239,3 @@ class Swarm:
             world.crash(world.processes["judge0"])
         world.network.heal()
         world.network.set_conditions(Conditions(latency=Latency.constant(1_000)))
-
-
-def _lose(swarm: Swarm) -> None:
-    loss, repeat, reorder = (swarm.chance.choice((0.0, 0.2, 0.5)) for _ in range(3))
-    conditions = Conditions(latency=swarm.latency, loss=loss, repeat=repeat, reorder=reorder)
-    swarm.world.network.set_conditions(conditions)
-
-
-def _cut(swarm: Swarm) -> None:
-    one, other = swarm._pick(), swarm._pick()
-    if one is not other:
-        swarm.world.network.cut(one, other)
-
-
-def _split(swarm: Swarm) -> None:
-    processes = list(swarm.world.processes.values())
-    at = swarm.chance.randrange(1, len(processes))
-    swarm.chance.shuffle(processes)
-    swarm.world.network.partition(processes[:at], processes[at:])
-
-
-def _bounce(swarm: Swarm) -> None:
-    process = swarm._pick()
-    if not process.runs:
-        swarm.world.restart(process)
-        return
-    swarm.world.crash(process, power=swarm.chance.random() < 0.3)
-    if swarm.chance.random() < 0.5:
-        swarm.world.restart(process)
-
-
-def _kill_in_turn(swarm: Swarm) -> None:
-    process = swarm._pick()
-    if process.runs:
-        process.die_in_turn(before_record=swarm.chance.random() < 0.5)
-
-
-def _forget(swarm: Swarm) -> None:
-    """A journal is lost; a governor's would lose its seat."""
-    process = swarm._pick(("desk", "hand"))
-    swarm.world.crash(process)
-    process.disk.lose_journal()
-    swarm.world.restart(process)
-
-
-def _drift(swarm: Swarm) -> None:
-    swarm._pick().clock.drift(swarm.world.now_us, swarm.chance.choice((-1_000, 1_000)))
-
-
-def _calm(swarm: Swarm) -> None:
-    swarm.world.network.heal()
-
-
-_FAULTS: Final = (_lose, _cut, _split, _bounce, _bounce, _kill_in_turn, _forget, _drift, _calm)

@@ -37,8 +37,17 @@ def try_mutant(name: str, *, seeds: int = SEEDS, first: int = 0) -> Verdict:
         mutant_of(name).plant()
     # Only now may the production modules be imported.
     from simulations.checkers.base import Broken
+    from simulations.mutants.pieces import PIECES
     from simulations.mutants.swarm import Swarm
 
+    for at, piece in enumerate(PIECES):
+        try:
+            piece()
+        except Broken as broken:
+            return Verdict(name, broken.checker, f"{piece.__name__}: {broken}", None, at + 1, 0)
+        except Exception as error:
+            what = f"{piece.__name__}: {type(error).__name__}: {error}"
+            return Verdict(name, type(error).__name__, what[:300], None, at + 1, 0)
     steps = 0
     for seed in range(first, first + seeds):
         swarm = None

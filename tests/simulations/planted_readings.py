@@ -17,7 +17,7 @@ from protocol.statements import (
 from protocol.topics import peer_topic
 from simulations.checkers import bounds, folds, liveness
 from simulations.checkers.liveness import bound_ms
-from tests.simulations.stage import PERMIT, VETO, Stage, breaks
+from tests.simulations.stage import FAILURE, PERMIT, VETO, Stage, breaks
 
 # Readings
 
@@ -158,6 +158,16 @@ def a_veto_is_never_heard(patch: pytest.MonkeyPatch) -> None:
     stage.market.cut.add(("g", "m"))
     stage.g.run(events=[Vote(about=contract, body=VETO)])
     stage.market.run(1_000)
+    stage.market.at_rest()
+
+
+@breaks(liveness.GapsFilled)
+def a_gap_is_never_filled(patch: pytest.MonkeyPatch) -> None:
+    """A gap is never filled."""
+    stage = Stage(liveness.GapsFilled)
+    later = stage.word(stage.m, FAILURE, about=None, seq=stage.m.node.feed.seq + 5)
+    assert stage.g.node.governor is not None
+    stage.g.node.governor.gaps.note(later, stage.market.now_ms)
     stage.market.at_rest()
 
 

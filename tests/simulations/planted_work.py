@@ -139,6 +139,17 @@ def more_is_accepted_than_there_are_places(patch: pytest.MonkeyPatch) -> None:
         stage.task(idempotency_key=key, run_ms=50)
 
 
+@breaks(work.LeaseKept)
+def a_lease_that_is_over_stops_nothing(patch: pytest.MonkeyPatch) -> None:
+    """A lease that is over stops nothing."""
+    stage = Stage(work.LeaseKept)
+    stage.a.work = lambda execute: None
+    stage.task(run_ms=50)
+    job = next(iter(stage.a.node.contractor.jobs.values()))
+    job.lease_until = stage.market.now_ms
+    stage.tell("said", stage.a, stage.word(stage.a, FAILURE, about=job.award.id))
+
+
 @breaks(work.NoStaleEpoch)
 def a_result_under_an_award_that_is_over(patch: pytest.MonkeyPatch) -> None:
     """A result under an award that is over."""

@@ -23,7 +23,6 @@ def test_a_planted_bug_is_found(name: str) -> None:
     """Three of the catalogue, each in a process of its own; the others are for scripts/mutants."""
     verdict = trial_of(name, seeds=40)
     assert verdict["killed_by"] is not None, verdict
-    assert verdict["steps"] > 0
 
 
 def test_the_production_code_survives_the_same_suite() -> None:
