@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -13,6 +14,7 @@ from protocol.errors import UsageError
 from simulations.mutants.base import Edit, text_of
 from simulations.mutants.catalogue import MUTANTS, mutant_of
 from simulations.mutants.command import main, trial_of
+from simulations.mutants.pieces import PIECES
 
 THREE = ("go-skipped", "tie-broken-by-arrival", "publish-before-commit")
 LEAST = 24
@@ -30,6 +32,12 @@ def test_the_production_code_survives_the_same_suite() -> None:
     verdict = trial_of("", seeds=40)
     assert verdict["killed_by"] is None, verdict
     assert verdict["worlds"] == 40
+
+
+@pytest.mark.parametrize("piece", PIECES, ids=lambda piece: piece.__name__)
+def test_the_production_code_keeps_every_promise_in_a_set_piece(piece: Callable[[], None]) -> None:
+    """What is planned goes wrong, and nothing more."""
+    piece()
 
 
 @pytest.mark.parametrize("name", MUTANTS)
