@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simulations.simulation import Result, Simulation
+    from simulations.study.simulation import Result, Simulation
 
 __all__ = ["Result", "Simulation"]
 
@@ -18,7 +18,7 @@ __all__ = ["Result", "Simulation"]
 def __getattr__(name: str) -> object:
     """What scripts use is imported when it is asked for: most modules here need none of it."""
     if name in __all__:
-        from simulations import simulation
+        from simulations.study import simulation
 
         return getattr(simulation, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

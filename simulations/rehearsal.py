@@ -21,12 +21,12 @@ from peer.home import market_home
 from peer.launch import GOVERNOR, launch
 from peer.market import Market
 from protocol.errors import UsageError, VendueError
-from simulations import cast
-from simulations.ledger import PLACED, TaskRow
 from simulations.population import KINDS
-from simulations.run import BUDGETS, Run
-from simulations.scenario import Scenario
-from simulations.simulation import Simulation
+from simulations.study import cast
+from simulations.study.ledger import PLACED, TaskRow
+from simulations.study.run import BUDGETS, Run
+from simulations.study.scenario import Scenario
+from simulations.study.simulation import Simulation
 
 LOCAL: Final = "local"
 PEERS_MAX: Final = 24

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 import click
 
 from protocol.errors import UsageError
-from simulations import settings
+from simulations.study import settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from simulations.simulation import Simulation
+    from simulations.study.simulation import Simulation
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 PLAIN_WIDTH: Final = 160
@@ -41,7 +41,7 @@ class Varied(NamedTuple):
 
     def simulation(self, scenario: str) -> Simulation:
         """The scenario, so varied. Raises UsageError, BadConfig."""
-        from simulations.simulation import Simulation
+        from simulations.study.simulation import Simulation
 
         changes = self.changes if self.tasks is None else {**self.changes, "tasks.count": self.tasks}
         return Simulation(scenario, seed=self.seed, peers=self.peers, changes=changes, orders=self.orders)

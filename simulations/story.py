@@ -37,8 +37,8 @@ from protocol.states import Reading
 from protocol.topics import TOPIC_LENGTH, peer_topic
 
 if TYPE_CHECKING:
-    from simulations.process import Process
-    from simulations.world import World
+    from simulations.world.process import Process
+    from simulations.world.world import World
 
 Happening = bytes | Action | str
 """A frame that left, what a node asked of its shell, or words."""

@@ -21,13 +21,13 @@ from simulations.checkers.base import Checker, Roster
 from simulations.checkers.liveness import bound_ms
 from simulations.checkers.promises import PROMISES
 from simulations.faults.catalogue import weather_drawn
-from simulations.latency import AT_ONCE, LAN, WAN
-from simulations.network import Conditions, Network
 from simulations.population.kinds import KINDS
-from simulations.process import Process
 from simulations.testimony import NO_RULES
-from simulations.work import Ends, Work, done_after, done_at_once, hang
-from simulations.world import World
+from simulations.world.latency import AT_ONCE, LAN, WAN
+from simulations.world.network import Conditions, Network
+from simulations.world.process import Process
+from simulations.world.work import Ends, Work, done_after, done_at_once, hang
+from simulations.world.world import World
 
 Checkers = Sequence[Callable[[Roster], Checker]]
 MEETING_MS: Final = 1_000

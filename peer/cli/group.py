@@ -38,7 +38,7 @@ SECTIONS: Final[dict[str, dict[str, Listed]]] = {
         "audit": Listed("peer.cli.audit:audit", "Export evidence, and verify it offline."),
     },
     "What if": {
-        "sim": Listed("simulations.command:sim", "Simulate markets of any size, and whatever can go wrong in them."),
+        "sim": Listed("simulations.cli.sim:sim", "Simulate markets of any size, and whatever can go wrong in them."),
     },
     "This computer": {
         "doctor": Listed("peer.cli.doctor:doctor", "Say what works here, what does not, and how to mend it."),

@@ -13,7 +13,7 @@ from protocol.recent import Recent
 from protocol.statements import Statement
 from simulations.explorer.actor import Actor, Price, Row
 from simulations.explorer.setting import Role, Setting
-from simulations.seals import KeyedSealer
+from simulations.world.seals import KeyedSealer
 
 _SHARED_FROM: Final = 32
 """Byte strings of this length and more are shared: keys, ids, payloads and frames."""

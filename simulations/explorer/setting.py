@@ -14,8 +14,8 @@ from protocol.keys import PeerId
 from protocol.notices import Admission, Charter, Seat
 from protocol.policy import Policy
 from protocol.statements import NO_MARKET, Announcement, AwardRule, EffectClass, Statement
-from simulations.seals import KeyedSealer, Keyring
 from simulations.testimony import NO_RULES
+from simulations.world.seals import KeyedSealer, Keyring
 
 SKILL: Final = "shout"
 

@@ -11,7 +11,7 @@ from protocol.errors import BadConfig
 
 if TYPE_CHECKING:
     from simulations.faults.weather import Weather
-    from simulations.process import Process
+    from simulations.world.process import Process
 
 T = TypeVar("T")
 

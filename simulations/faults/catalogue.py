@@ -11,7 +11,7 @@ from protocol.errors import BadConfig
 from simulations.faults import homes, links, machines
 from simulations.faults.base import Fault
 from simulations.faults.weather import Weather
-from simulations.world import World
+from simulations.world.world import World
 
 KINDS: Final[tuple[type[Fault], ...]] = (
     links.Loss, links.BurstyLoss, links.Repeats, links.Reordering, links.OneWay, links.Partition,

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from simulations.disk import Snapshot
 from simulations.faults.base import RATES, Fault, Lasting, Passing
 from simulations.faults.spans import heavy_us
 from simulations.faults.weather import Weather
-from simulations.process import Process
+from simulations.world.disk import Snapshot
+from simulations.world.process import Process
 
 
 @dataclass(frozen=True, kw_only=True)

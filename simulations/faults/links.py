@@ -10,8 +10,8 @@ from typing import ClassVar, Final
 
 from simulations.faults.base import RATES, Fault, Lasting, Passing, two
 from simulations.faults.weather import Weather
-from simulations.network import Burst, Conditions
-from simulations.process import Process
+from simulations.world.network import Burst, Conditions
+from simulations.world.process import Process
 
 SHARES: Final = (0.2, 0.5, 1.0)
 """The share of links that a seed draws."""

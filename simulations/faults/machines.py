@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from simulations.faults.base import RATES, Fault, Lasting, Passing
 from simulations.faults.weather import Weather
-from simulations.process import Process
+from simulations.world.process import Process
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,9 +17,9 @@ from itertools import permutations
 from protocol.errors import UsageError
 from simulations.faults.base import Fault, Passing
 from simulations.faults.spans import about_us, pause_us
-from simulations.network import Conditions
-from simulations.process import Process
-from simulations.world import World
+from simulations.world.network import Conditions
+from simulations.world.process import Process
+from simulations.world.world import World
 
 
 class Weather:

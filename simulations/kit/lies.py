@@ -23,8 +23,8 @@ from protocol.statements import (
     VetoScope,
 )
 from protocol.topics import peer_topic
-from simulations.process import Process
-from simulations.world import World
+from simulations.world.process import Process
+from simulations.world.world import World
 
 LIES: Final = ("award", "recall", "settlement", "cancel", "result", "permit", "veto")
 """What kind of statement a lie is."""

@@ -17,13 +17,13 @@ from protocol.statements import Announcement, Failure, FailureClass, Permit, Res
 from simulations.checkers.base import Checker, Roster
 from simulations.checkers.liveness import bound_ms
 from simulations.kit.candidate import Candidate
-from simulations.latency import Latency
-from simulations.network import Conditions, Link, Network
-from simulations.process import Process
 from simulations.story import Story
 from simulations.testimony import NO_RULES
-from simulations.work import Ends, Run, Work, done_after, done_at_once, hang
-from simulations.world import World
+from simulations.world.latency import Latency
+from simulations.world.network import Conditions, Link, Network
+from simulations.world.process import Process
+from simulations.world.work import Ends, Run, Work, done_after, done_at_once, hang
+from simulations.world.world import World
 
 AGENT: Final = "agent"
 RIVALS: Final = ("hazel", "holly")

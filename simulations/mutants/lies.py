@@ -25,7 +25,7 @@ from protocol.statements import (
     VetoScope,
 )
 from protocol.topics import peer_topic
-from simulations.process import Process
+from simulations.world.process import Process
 
 WITHDRAWN = Cancel(reason=CancelReason.WITHDRAWN, answer=None)
 ORPHANED = Cancel(reason=CancelReason.ORPHANED, answer=None)

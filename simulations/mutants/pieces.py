@@ -16,13 +16,13 @@ from protocol.states import State
 from simulations.checkers.liveness import bound_ms
 from simulations.checkers.promises import PROMISES
 from simulations.checkers.votes import BY_HAND
-from simulations.latency import Latency
 from simulations.mutants.lies import tell_all, vote_much, word
-from simulations.network import Conditions, Network
-from simulations.process import Process
 from simulations.testimony import NO_RULES
-from simulations.work import Ends, Work, done_after, hang, price_of
-from simulations.world import World
+from simulations.world.latency import Latency
+from simulations.world.network import Conditions, Network
+from simulations.world.process import Process
+from simulations.world.work import Ends, Work, done_after, hang, price_of
+from simulations.world.world import World
 
 TASK: Final = {"deadline_ms": 8_000, "lease_ms": 1_500, "bid_window_ms": 100}
 SEATS: Final = {1: (0, 1), 3: (0, 2), 4: (1, 3)}

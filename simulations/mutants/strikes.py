@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from simulations.network import Conditions
+from simulations.world.network import Conditions
 
 if TYPE_CHECKING:
     from simulations.mutants.swarm import Swarm

@@ -36,15 +36,15 @@ from simulations.checkers.base import Checker, Roster
 from simulations.checkers.liveness import bound_ms
 from simulations.checkers.promises import PROMISES
 from simulations.checkers.votes import BY_HAND
-from simulations.latency import Latency
 from simulations.mutants.lies import LIES, vote_much
 from simulations.mutants.looks import LookedAtFirst
 from simulations.mutants.strikes import STRIKES
-from simulations.network import Conditions, Network
-from simulations.process import Process
 from simulations.testimony import NO_RULES
-from simulations.work import Ends
-from simulations.world import World
+from simulations.world.latency import Latency
+from simulations.world.network import Conditions, Network
+from simulations.world.process import Process
+from simulations.world.work import Ends
+from simulations.world.world import World
 
 DEADLINE_MS: Final = 20_000
 LEASE_MS: Final = 1_500

@@ -10,7 +10,7 @@ from protocol.events import Heard
 from protocol.keys import Digest
 from protocol.statements import Announcement, AnyStatement, Bid, Refusal, Statement
 from simulations.population.liar import Busybody, Liar
-from simulations.process import Process
+from simulations.world.process import Process
 
 TURN_US = 20_000
 

@@ -10,10 +10,10 @@ from protocol.bidder import Quote
 from protocol.errors import BadConfig
 from protocol.policy import Policy
 from simulations.population import bidders, governors, managers, outsiders
-from simulations.process import Process
 from simulations.testimony import NO_RULES
-from simulations.work import Work, done_after, price_of
-from simulations.world import World
+from simulations.world.process import Process
+from simulations.world.work import Work, done_after, price_of
+from simulations.world.world import World
 
 PROMISED_MS: Final = 1
 WORKED_MS: Final = 30_000

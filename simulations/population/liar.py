@@ -8,7 +8,7 @@ from protocol.bundle import open_bundle, seal
 from protocol.codec import encode
 from protocol.statements import AnyStatement, Body
 from protocol.topics import TOPIC_LENGTH, peer_topic
-from simulations.process import Process
+from simulations.world.process import Process
 
 
 class Liar(Process):

@@ -16,7 +16,7 @@ from protocol.statements import AnyStatement, Award, Bid, Progress, Recall, Rene
 from protocol.tender import Step
 from protocol.topics import peer_topic
 from simulations.population.liar import Liar
-from simulations.process import Process
+from simulations.world.process import Process
 
 
 class ForkingManager(Liar):

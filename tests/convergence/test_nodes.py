@@ -16,10 +16,10 @@ from simulations.checkers.base import Checker
 from simulations.checkers.promises import PROMISES
 from simulations.checkers.work import WithinCapacity
 from simulations.kit import market_machine
-from simulations.latency import Latency
-from simulations.network import Conditions, Network
-from simulations.work import done_after
-from simulations.world import World
+from simulations.world.latency import Latency
+from simulations.world.network import Conditions, Network
+from simulations.world.work import done_after
+from simulations.world.world import World
 
 CAPACITY = 2
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from simulations import Simulation
-from simulations.latency import WAN
-from simulations.network import Conditions, Network
 from simulations.testimony import NO_RULES
-from simulations.work import done_after
-from simulations.world import World
+from simulations.world.latency import WAN
+from simulations.world.network import Conditions, Network
+from simulations.world.work import done_after
+from simulations.world.world import World
 from tests.simulations.worlds import eventful
 
 

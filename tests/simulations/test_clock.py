@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.errors import UsageError
-from simulations.clock import Clock
-from simulations.latency import LAN, WAN, Latency
+from simulations.world.clock import Clock
+from simulations.world.latency import LAN, WAN, Latency
 
 
 @given(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import weakref
 
-from simulations.collector import LIVES_LEFT, no_collector
-from simulations.world import World
+from simulations.world.collector import LIVES_LEFT, no_collector
+from simulations.world.world import World
 
 
 def test_ended_lives_do_not_pile_up() -> None:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from peer.journal import Journal
 from protocol.statements import AnyStatement, Bid
-from simulations.disk import Disk
 from simulations.testimony import NO_RULES
-from simulations.world import World
+from simulations.world.disk import Disk
+from simulations.world.world import World
 from tests.authors import MARKET, Author
 
 

@@ -11,9 +11,9 @@ from protocol.states import State
 from simulations.faults.catalogue import FAULTS, KINDS, OUTSIDE_THE_PROMISE, fault, weather_drawn, weather_of
 from simulations.faults.homes import Crash
 from simulations.faults.weather import Weather
-from simulations.latency import LAN
-from simulations.network import Conditions
-from simulations.world import World
+from simulations.world.latency import LAN
+from simulations.world.network import Conditions
+from simulations.world.world import World
 from tests.simulations.worlds import small_market
 
 OFTEN = 3_600

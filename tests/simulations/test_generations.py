@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulations.generations import Generations
+from simulations.world.generations import Generations
 
 
 def test_what_is_young_is_remembered_and_what_is_old_goes_in_one_stroke() -> None:

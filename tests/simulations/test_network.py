@@ -8,10 +8,10 @@ import pytest
 
 from protocol.errors import UsageError
 from protocol.events import Event, Lost, Seen
-from simulations.latency import LAN, Latency
-from simulations.network import HEARTBEAT_US, RECONNECT_US, Burst, Conditions, Link, Network
-from simulations.process import Process
-from simulations.world import World
+from simulations.world.latency import LAN, Latency
+from simulations.world.network import HEARTBEAT_US, RECONNECT_US, Burst, Conditions, Link, Network
+from simulations.world.process import Process
+from simulations.world.world import World
 
 TICK = Conditions(latency=Latency.constant(1_000))
 

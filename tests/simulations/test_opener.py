@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from protocol.bundle import Opened, evidence_of, open_bundle, open_door, seal
 from protocol.keys import Digest
 from protocol.statements import AnyStatement, Bid
-from simulations.opener import SharedOpener
+from simulations.world.opener import SharedOpener
 from tests.authors import MARKET, Author
 
 

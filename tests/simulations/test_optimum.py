@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulations import Simulation
-from simulations.metrics import jain, quantile
-from simulations.optimum import Offer, Wanted, least_cost
+from simulations.study.metrics import jain, quantile
+from simulations.study.optimum import Offer, Wanted, least_cost
 
 SKILLS = ("a", "b")
 

@@ -9,10 +9,11 @@ import pytest
 
 from protocol.errors import UsageError
 from protocol.keys import Digest
-from simulations import Simulation, plots
-from simulations.executors import Serial
-from simulations.sequence import Scribe, draw_sequence
-from simulations.sweep import RowFile, points_of, read_rows, sweep
+from simulations import Simulation
+from simulations.study import plots
+from simulations.study.executors import Serial
+from simulations.study.sequence import Scribe, draw_sequence
+from simulations.study.sweep import RowFile, points_of, read_rows, sweep
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -11,12 +11,12 @@ from protocol.states import State
 from simulations import population
 from simulations.checkers.liveness import bound_ms
 from simulations.checkers.promises import PROMISES
-from simulations.latency import LAN
-from simulations.network import Conditions, Network
 from simulations.population.liar import Liar
-from simulations.process import Process
-from simulations.work import Ends, done_after, done_at_once, hang
-from simulations.world import World
+from simulations.world.latency import LAN
+from simulations.world.network import Conditions, Network
+from simulations.world.process import Process
+from simulations.world.work import Ends, done_after, done_at_once, hang
+from simulations.world.world import World
 
 JUDGES = ("judge 1", "judge 2", "judge 3")
 FOUR = {"liars_max": 1, "permits_needed": 3, "vetoes_needed": 3}

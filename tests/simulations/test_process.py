@@ -9,10 +9,10 @@ import pytest
 from protocol.errors import UsageError
 from protocol.keys import Digest
 from protocol.states import State
-from simulations.network import HEARTBEAT_US
-from simulations.process import Process
-from simulations.work import done_after
-from simulations.world import World
+from simulations.world.network import HEARTBEAT_US
+from simulations.world.process import Process
+from simulations.world.work import done_after
+from simulations.world.world import World
 
 
 def market(**settings: Any) -> tuple[World, Process, Process]:

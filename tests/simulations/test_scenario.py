@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from protocol.errors import BadConfig, UsageError
-from simulations import settings
-from simulations.arrivals import RETURNS_FILE, arrivals_of
-from simulations.cast import charter_of, names_of
-from simulations.scenario import built_in, load, make, scaled, table_of_scenario
-from simulations.world import World
+from simulations.study import settings
+from simulations.study.arrivals import RETURNS_FILE, arrivals_of
+from simulations.study.cast import charter_of, names_of
+from simulations.study.scenario import built_in, load, make, scaled, table_of_scenario
+from simulations.world.world import World
 
 PLAIN = {"about": "Plain.", "population": {"manager": 1, "honest": 2}}
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.keys import PRIME, Sealer, fault_of_key
-from simulations.seals import Keyring, real_key
+from simulations.world.seals import Keyring, real_key
 
 SEEDS = (bytes(32), b"\1" * 32)
 MakeKey = Callable[[bytes], Sealer]

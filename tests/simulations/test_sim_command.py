@@ -14,8 +14,8 @@ from protocol.errors import UsageError
 from simulations.checkers.base import Checker
 from simulations.checkers.promises import PROMISES
 from simulations.extras import MissingExtra, need
-from simulations.scenario import built_in
 from simulations.speech import split_change
+from simulations.study.scenario import built_in
 
 SHORT = ("--tasks", "4", "--set", "seconds=1")
 
@@ -124,7 +124,7 @@ class Sceptic(Checker):
 
 def test_a_broken_promise_is_told_with_the_line_that_replays_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """And a replay of the trace finds it again, and tells the story of its contract."""
-    monkeypatch.setattr("simulations.simulation.PROMISES", (*PROMISES, Sceptic))
+    monkeypatch.setattr("simulations.study.simulation.PROMISES", (*PROMISES, Sceptic))
     told = error_of("run", "lossy", "--seed", "5", *SHORT, "--record", "t.trace")
     assert told["exit_code"] == 7
     assert "somebody has bid" in told["what"]
@@ -137,7 +137,7 @@ def test_a_broken_promise_is_told_with_the_line_that_replays_it(monkeypatch: pyt
 
 def test_a_sweep_says_by_its_exit_code_that_it_found_something(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rows say what, and how to see it again."""
-    monkeypatch.setattr("simulations.simulation.PROMISES", (*PROMISES, Sceptic))
+    monkeypatch.setattr("simulations.study.simulation.PROMISES", (*PROMISES, Sceptic))
     done = sim("sweep", "lossy", "--seeds", "1:2", "--set", "seconds=1", "--executor", "serial", "--json")
     assert done.exit_code == 7
     rows = json.loads(done.stdout)["rows"]

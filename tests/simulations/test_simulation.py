@@ -6,7 +6,7 @@ import pytest
 
 from protocol.errors import BadConfig, UsageError
 from simulations import Simulation
-from simulations.work import price_of
+from simulations.world.work import price_of
 
 
 def test_a_script_runs_a_market_of_any_size() -> None:

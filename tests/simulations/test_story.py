@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulations.story import Story
-from simulations.world import World
+from simulations.world.world import World
 from tests.simulations.worlds import small_market
 
 

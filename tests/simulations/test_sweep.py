@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from protocol.errors import BadConfig, UsageError
-from simulations.executors import DIED, Pool, Processes, Serial, pool_of
-from simulations.sweep import Point, Row, RowFile, points_of, read_rows, run_point, seeds_of, sweep, values_of
+from simulations.study.executors import DIED, Pool, Processes, Serial, pool_of
+from simulations.study.sweep import Point, Row, RowFile, points_of, read_rows, run_point, seeds_of, sweep, values_of
 
 GRID = {"network.loss": [0, 0.2], "tasks.count": [4], "seconds": [1]}
 
@@ -80,7 +80,7 @@ def test_what_goes_wrong_in_a_run_is_in_its_row(tmp_path: Path, monkeypatch: pyt
     def fail(self: object) -> None:
         raise RuntimeError("the cat sat on it")
 
-    monkeypatch.setattr("simulations.sweep.Simulation.run", fail)
+    monkeypatch.setattr("simulations.study.sweep.Simulation.run", fail)
     row = run_point(points()[3])
     assert row["error"] == "RuntimeError: the cat sat on it"
     assert row["replay"] == (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulations.timers import Alarms
+from simulations.world.timers import Alarms
 
 
 def rings(alarms: Alarms[str], until_us: int) -> list[tuple[int, str]]:

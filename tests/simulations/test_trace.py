@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from protocol.errors import BadEvidence
-from simulations.trace import Recording
-from simulations.world import World
+from simulations.world.trace import Recording
+from simulations.world.world import World
 
 
 def recorded(seed: int) -> Recording:

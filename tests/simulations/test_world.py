@@ -6,8 +6,8 @@ import pytest
 
 from protocol.errors import UsageError
 from protocol.states import State
-from simulations.work import done_at_once, hang
-from simulations.world import World
+from simulations.world.work import done_at_once, hang
+from simulations.world.world import World
 from tests.simulations.worlds import eventful, small_market
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulations.latency import LAN
-from simulations.network import Burst, Conditions, Network
 from simulations.testimony import NO_RULES
-from simulations.work import done_after
-from simulations.world import World
+from simulations.world.latency import LAN
+from simulations.world.network import Burst, Conditions, Network
+from simulations.world.work import done_after
+from simulations.world.world import World
 
 BAD = Conditions(latency=LAN, loss=0.05, burst=Burst(0.02, 0.2, 0.9), repeat=0.05, reorder=0.1)
 

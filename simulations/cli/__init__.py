@@ -1,0 +1,1 @@
+"""`vendue sim`: the simulator in a shell."""

@@ -1,0 +1,1 @@
+"""Studies: scenarios, what came of them, sweeps over many, and the pictures."""
