@@ -125,7 +125,7 @@ def test_a_shops_own_returns_are_read(tmp_path: Path) -> None:
 
 def test_the_shared_returns_are_read() -> None:
     """Eight days of a real shop, where they are at hand."""
-    folder = Path(__file__).resolve().parents[3] / "shared/data/returns"
+    folder = Path(__file__).resolve().parents[4] / "shared/data/returns"
     if not folder.is_dir():
         pytest.skip("there is no ../shared/data/returns beside the project")
     assert len(arrivals_of(load("returns-day"), World(1).chance("arrivals"), folder)) > 5
