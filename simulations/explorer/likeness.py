@@ -108,9 +108,10 @@ class Shape:
                 self._read_attribute(value, name, getattr(value, name))
 
     def _read_attribute(self, owner: object, name: str, value: object) -> None:
-        if name == "_answered_ms":  # later than that it does not matter
+        if name == "_answered_ms":  # from when on it is answered again; later than that it does not matter
             assert isinstance(value, Mapping)
-            value = {known for known, answered in value.items() if self._now_ms < answered + limits.ANSWER_AGAIN_MS}
+            again = {known: answered_ms + limits.ANSWER_AGAIN_MS for known, answered_ms in value.items()}
+            value = {known: again_ms for known, again_ms in again.items() if self._now_ms < again_ms}
         elif name in _HEAPS and isinstance(value, list):
             if isinstance(owner, Manager | Contractor):
                 return  # tenders and jobs say themselves what is due
@@ -121,8 +122,15 @@ class Shape:
 
 
 def ages(times: Times, lease_ms: int) -> Times:
-    """Which timers are set or due, and which of the past a rule may still look at; not how far they are."""
-    return tuple([1 if time > 0 else 0 if time == 0 else _age(time, lease_ms) for time in times])
+    """Which timers are set or due, and which of the past a rule may still look at; not how far they are.
+
+    A timer that rings before a question may be answered again is another one: a future in which only such ring is none.
+    """
+    return tuple([_ahead(time) if time >= 0 else _age(time, lease_ms) for time in times])
+
+
+def _ahead(time: int) -> int:
+    return 0 if time == 0 else 1 if time < limits.ANSWER_AGAIN_MS else 2
 
 
 def _age(time: int, lease_ms: int) -> int:
