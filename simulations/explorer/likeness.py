@@ -124,13 +124,13 @@ class Shape:
 def ages(times: Times, lease_ms: int) -> Times:
     """Which timers are set or due, and which of the past a rule may still look at; not how far they are.
 
-    A timer that rings before a question may be answered again is another one: a future in which only such ring is none.
+    One that rings before a question may be answered again is of its own kind, for else a future might know only such.
     """
     return tuple([_ahead(time) if time >= 0 else _age(time, lease_ms) for time in times])
 
 
 def _ahead(time: int) -> int:
-    return 0 if time == 0 else 1 if time < limits.ANSWER_AGAIN_MS else 2
+    return 0 if time == 0 else 1 if time <= limits.ANSWER_AGAIN_MS else 2
 
 
 def _age(time: int, lease_ms: int) -> int:

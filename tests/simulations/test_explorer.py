@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from protocol import tender
+from protocol import limits, tender
 from protocol.actions import Action
 from protocol.contractor import Contractor
 from protocol.errors import UsageError
@@ -156,6 +156,21 @@ def test_a_later_state_is_the_same_with_nearer_timers() -> None:
     assert table.all[later].shape == table.all[now].shape
     assert table.thaw(later).now_ms == BORN_MS + 200
     assert table.all[table.later(now, 10**6)].due_in_ms == 0
+
+
+def test_who_has_answered_lately_answers_again_later() -> None:
+    """Also when it waits for nothing: a peer without a timer is another one once a question may be answered again."""
+    setting = Setting(bidders=0, governors=0, effect=EffectClass.PURE)
+    table = Locals(setting)
+    actor = Actor(setting, setting.roles[0])
+    actor.begin()
+    actor.node._answered.note(Digest(bytes(32)), actor.now_ms)
+    assert actor.turn.deadline_ms() is None
+    now = table.add(actor)
+    assert table.later(now, limits.ANSWER_AGAIN_MS // 2) == now, "not yet"
+    later = table.later(now, limits.ANSWER_AGAIN_MS)
+    assert later != now
+    assert not table.thaw(later).node._answered.lately(Digest(bytes(32)), table.thaw(later).now_ms)
 
 
 def test_the_command_prints_what_was_searched() -> None:
