@@ -1,8 +1,9 @@
 """Where things live on this computer, and who may use them: paths, private directories, and one process per home.
 
-    data_home()/markets/NAME/charter.vendue  authority.pem
-                             governor/       key.pem  journal.db  highwater  lock
-                             peers/NAME/     key.pem  journal.db  highwater  lock
+    data_home()/markets/NAME/charter.vendue  charter-2.vendue ...  market.toml  known.json  authority.pem
+                             member.pem      member.certificate
+                             governor/       key.pem  transport.pem  journal.db  highwater  lock
+                             peers/NAME/     key.pem  transport.pem  journal.db  highwater  lock
 
 It refuses to know what the files say: a path is all it gives.
 """
@@ -41,6 +42,11 @@ class PeerHome:
         return self.path / "key.pem"
 
     @property
+    def transport(self) -> Path:
+        """The key of its connections."""
+        return self.path / "transport.pem"
+
+    @property
     def journal(self) -> Path:
         return self.path / "journal.db"
 
@@ -62,7 +68,32 @@ class MarketHome:
 
     @property
     def charter(self) -> Path:
+        """The charter's first version, which never changes: its digest is the market's id."""
         return self.path / "charter.vendue"
+
+    def charter_version(self, version: int) -> Path:
+        """Where a version of the charter is kept."""
+        return self.charter if version == 1 else self.path / f"charter-{version}.vendue"
+
+    @property
+    def member(self) -> Path:
+        """This computer's own member key, which vouches for the peers here."""
+        return self.path / "member.pem"
+
+    @property
+    def certificate(self) -> Path:
+        """What an admitter has signed for that key."""
+        return self.path / "member.certificate"
+
+    @property
+    def settings(self) -> Path:
+        """The settings that hold for this market alone."""
+        return self.path / "market.toml"
+
+    @property
+    def known(self) -> Path:
+        """Where other members were met last."""
+        return self.path / "known.json"
 
     @property
     def authority(self) -> Path:

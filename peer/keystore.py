@@ -1,7 +1,8 @@
 """Private keys on disk: made once, whole or not at all, and used only while nobody else can read them.
 
-A key file is PKCS#8 PEM without a password, mode 0600 from its first byte. What this module refuses to know: what a
-key is for. What it refuses to say: anything of a key but its public half.
+A key file is PKCS#8 PEM without a password, mode 0600 from its first byte: an Ed25519 key that signs, or the X25519 key
+of a peer's connections. What this module refuses to know: what a key is for. What it refuses to say: anything of a key
+but its public half.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -30,9 +33,22 @@ from protocol.errors import BadConfig, KeyExposed
 from protocol.keys import print_peer
 
 KEY_FILE_BYTES_MAX = 4096
-"""A PKCS#8 Ed25519 key is 119 bytes of PEM; more than this is some other file."""
+"""A PKCS#8 key of either kind is 119 bytes of PEM; more than this is some other file."""
 LEFTOVER_AGE_S = 60
 """A half-made key file older than this was left by a process that was killed: making one takes milliseconds."""
+_Key = TypeVar("_Key", Ed25519PrivateKey, X25519PrivateKey)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind(Generic[_Key]):
+    """What a key file may hold: a type that only the library can make instances of."""
+
+    name: str
+    type: type[_Key]
+
+
+_SIGNING = _Kind("Ed25519", Ed25519PrivateKey)  # type: ignore[type-abstract]
+_TRANSPORT = _Kind("X25519", X25519PrivateKey)  # type: ignore[type-abstract]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +66,18 @@ class KeyDescription:
 
 def load_or_create(path: Path) -> Ed25519PrivateKey:
     """Read the key at `path`, or make it: of many processes that try at once one makes it and all read the same."""
-    if not os.path.lexists(path):
-        with suppress(FileExistsError):
-            return _make(path)
-    return load(path)
+    return _load_or_make(path, _SIGNING)
+
+
+def load_or_create_transport(path: Path) -> X25519PrivateKey:
+    """Read the key of a peer's connections at `path`, or make it, by the same rules."""
+    return _load_or_make(path, _TRANSPORT)
 
 
 def create(path: Path) -> Ed25519PrivateKey:
     """Make a new key at `path`, where there must be none: a key that is overwritten is lost for ever."""
     try:
-        return _make(path)
+        return _make(path, _SIGNING)
     except FileExistsError:
         raise BadConfig(
             f"There is already a file at {path}.",
@@ -74,25 +92,37 @@ def load(path: Path) -> Ed25519PrivateKey:
     Raises KeyExposed when group or others can read the file, BadConfig when it is missing, another user's, reached
     by another user's link, or not an Ed25519 private key in PEM.
     """
-    return _read(path)[0]
+    return _read(path, _SIGNING)[0]
+
+
+def load_transport(path: Path) -> X25519PrivateKey:
+    """Read the key of a peer's connections at `path`; raises what `load` raises."""
+    return _read(path, _TRANSPORT)[0]
 
 
 def describe(path: Path) -> KeyDescription:
     """Say whose key is at `path`, and since when."""
-    private, status = _read(path)
+    private, status = _read(path, _SIGNING)
     created = datetime.fromtimestamp(int(status.st_mtime), UTC)
     peer = print_peer(private.public_key().public_bytes_raw())
     return KeyDescription(peer, path, f"{stat.S_IMODE(status.st_mode):04o}", created.isoformat())
 
 
-def _make(path: Path) -> Ed25519PrivateKey:
+def _load_or_make(path: Path, kind: _Kind[_Key]) -> _Key:
+    if not os.path.lexists(path):
+        with suppress(FileExistsError):
+            return _make(path, kind)
+    return _read(path, kind)[0]
+
+
+def _make(path: Path, kind: _Kind[_Key]) -> _Key:
     """Write a new key beside `path`, then link it there: the name appears with the whole file, or not at all.
 
     Raises FileExistsError when `path` is taken. A link, unlike a renaming, never replaces what is there.
     """
     private_directory(path.parent)
     _sweep(path)
-    private = Ed25519PrivateKey.generate()
+    private = kind.type.generate()
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     try:
         try:
@@ -136,7 +166,7 @@ def _sweep(path: Path) -> None:
                 draft.unlink()
 
 
-def _read(path: Path) -> tuple[Ed25519PrivateKey, os.stat_result]:
+def _read(path: Path, kind: _Kind[_Key]) -> tuple[_Key, os.stat_result]:
     try:
         _refuse_foreign_link(path)
         # Not blocking: somebody's pipe at this path must not hang the start.
@@ -157,7 +187,7 @@ def _read(path: Path) -> tuple[Ed25519PrivateKey, os.stat_result]:
             why=f"The system says: {error.strerror}.",
             do="Check its owner and its mode, which should be yours and 0600.",
         ) from None
-    return _parse(path, content), status
+    return _parse(path, content, kind), status
 
 
 def _refuse_foreign_link(path: Path) -> None:
@@ -190,14 +220,14 @@ def _refuse_unsafe(path: Path, status: os.stat_result) -> None:
         )
 
 
-def _parse(path: Path, content: bytes) -> Ed25519PrivateKey:
+def _parse(path: Path, content: bytes, kind: _Kind[_Key]) -> _Key:
     """Read PEM. Nothing of the library's own message is passed on: it may quote what it was given."""
     with suppress(ValueError, TypeError, UnsupportedAlgorithm):
         private = load_pem_private_key(content, password=None) if len(content) <= KEY_FILE_BYTES_MAX else None
-        if isinstance(private, Ed25519PrivateKey):
+        if isinstance(private, kind.type):
             return private
     raise BadConfig(
         f"{path} is not a key that a peer can use.",
-        why="It must be an Ed25519 private key, PKCS#8 in PEM, without a password.",
+        why=f"It must be an {kind.name} private key, PKCS#8 in PEM, without a password.",
         do="Put the right file there, or move this one away to have a new key made.",
     )

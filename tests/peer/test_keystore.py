@@ -20,7 +20,15 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from peer.keystore import LEFTOVER_AGE_S, create, describe, load, load_or_create
+from peer.keystore import (
+    LEFTOVER_AGE_S,
+    create,
+    describe,
+    load,
+    load_or_create,
+    load_or_create_transport,
+    load_transport,
+)
 from protocol.errors import BadConfig, KeyExposed
 from protocol.keys import parse_peer
 
@@ -137,6 +145,21 @@ def test_exposed_key_is_refused_with_the_remedy(path: Path, mode: int) -> None:
     assert f"chmod 600 {path}" in refused.value.do
     path.chmod(0o600)
     load(path)
+
+
+def test_transport_key_is_kept_by_the_same_rules_and_never_taken_for_the_other(path: Path) -> None:
+    """It is made once, for its owner alone; neither kind of key is read where the other is expected."""
+    made = load_or_create_transport(path)
+    assert load_transport(path).public_key() == load_or_create_transport(path).public_key() == made.public_key()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with pytest.raises(BadConfig, match="must be an Ed25519"):
+        load(path)
+    create(path.with_name("other.pem"))
+    with pytest.raises(BadConfig, match="must be an X25519"):
+        load_transport(path.with_name("other.pem"))
+    path.chmod(0o640)
+    with pytest.raises(KeyExposed):
+        load_or_create_transport(path)
 
 
 def test_missing_key_is_a_setting_that_is_wrong(path: Path) -> None:
