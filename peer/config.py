@@ -1,7 +1,8 @@
-"""Settings: declared once, gathered from five layers, each value with the place where it was said.
+"""Settings: declared once, gathered from six layers, each value with the place where it was said.
 
-Flags > environment `VENDUE_*` > project TOML (`vendue.toml`, the nearest upward) > user TOML > defaults. An unknown
-name is an error in every layer. It refuses to know what a setting does: it carries values, and reads no other file.
+Flags > environment `VENDUE_*` > project TOML (`vendue.toml`, the nearest upward) > user TOML > the market's own
+`market.toml`, which `vendue init` and `vendue join` write > defaults. An unknown name is an error in every layer. It
+refuses to know what a setting does: it carries values, and reads no other file.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, ge
 import msgspec
 from msgspec import Meta
 
-from peer.home import NAME_PATTERN, config_home
+from peer.home import NAME_PATTERN, config_home, market_home, markets_here
 from protocol.errors import BadConfig
 
 PREFIX = "VENDUE_"
@@ -28,6 +29,10 @@ PROJECT_FILE = "vendue.toml"
 USER_FILE = "config.toml"
 FILE_BYTES_MAX = 65_536
 """A settings file is a screenful; more is some other file."""
+ONLY_ONE = "the only market here besides local"
+"""The origin of a market that nobody named: whoever has joined one market means that one."""
+ABOVE_THE_MARKET = ("market", "home")
+"""What a market's own file cannot say: it was found by them."""
 OTHER_VARIABLES = {
     "VENDUE_RUNTIME": "The directory where the peers of this user on this computer find each other.",
     "VENDUE_INSTALLER": "What `scripts/environment` installs with: uv or pip.",
@@ -40,6 +45,7 @@ OTHER_VARIABLES = {
 """Variables with our prefix that are no settings: they are read where they are used."""
 
 _PORT = "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
+_PLACE = r"[][0-9A-Za-z.:%_-]{1,64}"
 _Seed = Annotated[str, Meta(pattern=rf"^(\[[0-9A-Fa-f:.%]{{2,64}}\]|[0-9A-Za-z._-]{{1,253}}):{_PORT}\Z")]
 
 
@@ -56,9 +62,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     interface: Annotated[
         str,
         Meta(
-            pattern=r"^[0-9A-Za-z.:%_-]{1,64}\Z",
-            title="an address or the name of a network interface",
-            description="The one address on which this peer can be reached.",
+            pattern=rf"^{_PLACE}( *, *{_PLACE}){{0,15}}\Z",
+            title="a list of addresses and names of network interfaces",
+            description="Where this peer can be reached: addresses or network interfaces of this computer.",
         ),
     ] = "127.0.0.1"
     seeds: Annotated[
@@ -150,6 +156,7 @@ def load(flags: Mapping[str, object] | None = None, *, directory: Path | None = 
     """
     files = (project_file(directory or Path.cwd()), config_home() / USER_FILE)
     layers = [_from_flags(flags or {}), _from_environment(os.environ), *(_from_file(file) for file in files if file)]
+    layers += _of_the_market(ChainMap(*layers))
     said = ChainMap(*layers)
     hints = get_type_hints(Settings, include_extras=True)
     fitting: dict[str, Any] = {name: _fit(name, given, hints[name]) for name, given in said.items()}
@@ -206,6 +213,27 @@ def _from_file(file: Path) -> dict[str, Said]:
     if isinstance(home := table.get("home"), str):
         table["home"] = os.path.join(file.parent, os.path.expanduser(home))
     return {name: Said(value, _place(file, text, name), True) for name, value in table.items()}
+
+
+def _of_the_market(said: Mapping[str, Said]) -> list[dict[str, Said]]:
+    """The two weakest layers: the only market that is joined here if none is named, and what its own file says."""
+    hints = get_type_hints(Settings, include_extras=True)
+    above = {name: str(_fit(name, said[name], hints[name])) for name in ABOVE_THE_MARKET if name in said}
+    home, default = above.get("home"), str(declared()["market"].default)
+    others = [] if "market" in above else [name for name in markets_here(home) if name != default]
+    chosen = {"market": Said(others[0], ONLY_ONE, True)} if len(others) == 1 else {}
+    name = above.get("market") or (others[0] if chosen else default)
+    return [chosen, _from_market(market_home(name, home).settings)]
+
+
+def _from_market(file: Path) -> dict[str, Said]:
+    said = _from_file(file)
+    for name in ABOVE_THE_MARKET:
+        if name in said:
+            raise BadConfig(
+                f"{said[name].where}: a market's own file cannot say its {name}.", do="Take that line out of it."
+            )
+    return said
 
 
 def _read(file: Path) -> str:

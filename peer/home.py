@@ -129,6 +129,15 @@ def market_home(name: str, chosen: str | Path | None = None) -> MarketHome:
     return MarketHome(data_home(chosen) / "markets" / checked_name(name))
 
 
+def markets_here(chosen: str | Path | None = None) -> list[str]:
+    """List the markets that this computer takes part in: those whose charter is there."""
+    try:
+        found = sorted((data_home(chosen) / "markets").iterdir())
+    except OSError:
+        return []
+    return [path.name for path in found if re.search(NAME_PATTERN, path.name) and MarketHome(path).charter.exists()]
+
+
 def runtime_home(chosen: str | Path | None = None) -> Path:
     """Make and give the directory where the peers of this user on this computer find each other.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 
 import click
 
-from peer.config import Config, Setting, Settings, declared, load
+from peer.config import ONLY_ONE, Config, Setting, Settings, declared, load
 from peer.home import MarketHome, market_home
 from peer.telemetry import configure
 
@@ -45,6 +45,8 @@ class Invocation:
         """The settings in force and their origins; from here on diagnostics look as they say."""
         loaded = load(self.flags)
         configure(loaded.settings.log_level, loaded.settings.log_format)
+        if loaded.origin("market") == ONLY_ONE:
+            self.aside(f"In the market {loaded.settings.market}, {ONLY_ONE}.")
         return loaded
 
     @property
@@ -126,7 +128,7 @@ def _flag(setting: Setting) -> Callable[[Callable[..., Any]], Callable[..., Any]
 _METAVARS: Final = {
     "market": "NAME",
     "home": "DIRECTORY",
-    "interface": "ADDRESS",
+    "interface": "ADDRESS,...",
     "seeds": "HOST:PORT,...",
     "capacity": "N",
     "lease_ms": "MS",

@@ -1,4 +1,4 @@
-"""Settings: five layers, each value with its origin, and no misspelling passed over."""
+"""Settings: six layers, each value with its origin, and no misspelling passed over."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from peer.config import FILE_BYTES_MAX, Settings, declared, load
+from peer.config import ABOVE_THE_MARKET, FILE_BYTES_MAX, ONLY_ONE, Settings, declared, load
 from protocol.errors import BadConfig, VendueError
 
 LAYERS = ("flag", "environment", "project", "user")
@@ -51,6 +51,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     for variable in [name for name in os.environ if name.startswith("VENDUE_")]:
         monkeypatch.delenv(variable)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "user"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     desk = Desk(tmp_path, monkeypatch)
     desk.directory.mkdir(parents=True)
     desk.user.parent.mkdir(parents=True)
@@ -84,6 +85,45 @@ def test_every_layer_wins_over_the_default(desk: Desk, layer: str) -> None:
     """One value said anywhere is in force, and all others keep their defaults."""
     settings = load(desk.say(layer, "lease_ms", 7_000), directory=desk.directory).settings
     assert (settings.lease_ms, settings.capacity) == (7_000, 8)
+
+
+def joined(desk: Desk, name: str, settings: str = "") -> None:
+    """Take part in a market; only that its charter is there is looked at."""
+    home = desk.root / "data" / "vendue" / "markets" / name
+    home.mkdir(parents=True)
+    (home / "charter.vendue").touch()
+    (home / "market.toml").write_text(settings)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_markets_own_file_says_what_nobody_else_says(desk: Desk, layer: str) -> None:
+    """It is weaker than all that a user says anywhere, and holds for its own market alone."""
+    joined(desk, "fair", "\ncapacity = 3\nlease_ms = 900\n")
+    flags = desk.say(layer, "capacity", 4)
+    config = load(flags | {"market": "fair"}, directory=desk.directory)
+    assert (config.settings.capacity, config.settings.lease_ms) == (4, 900)
+    assert config.origin("lease_ms").endswith("markets/fair/market.toml:3")
+    assert load({"market": "local"}, directory=desk.directory).settings.lease_ms == 10_000
+
+
+def test_whoever_joined_one_market_means_that_one(desk: Desk) -> None:
+    """It is taken if no market is named, and its origin says why; with two of them nobody guesses."""
+    joined(desk, "local")
+    assert load(directory=desk.directory).settings.market == "local"
+    joined(desk, "fair", 'interface = "eth0"\n')
+    config = load(directory=desk.directory)
+    assert (config.settings.market, config.origin("market")) == ("fair", ONLY_ONE)
+    assert config.settings.interface == "eth0"
+    assert load({"market": "local"}, directory=desk.directory).settings.market == "local"
+    joined(desk, "bazaar")
+    assert load(directory=desk.directory).settings.market == "local"
+
+
+@pytest.mark.parametrize("name", ABOVE_THE_MARKET)
+def test_a_markets_own_file_cannot_lead_elsewhere(desk: Desk, name: str) -> None:
+    """What led to the file is not in it."""
+    joined(desk, "fair", f'{name} = "elsewhere"\n')
+    assert f"market.toml:1: a market's own file cannot say its {name}" in refusal(desk).what
 
 
 def test_nearest_project_file_upward_is_the_one(desk: Desk) -> None:

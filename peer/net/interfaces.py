@@ -1,0 +1,91 @@
+"""Which addresses of this computer a peer is reached on: the setting `interface`, made into IP addresses in one place.
+
+It refuses to choose: an address that nobody named is never listened on, and neither is "every address".
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+import ifaddr
+
+from protocol.errors import BadConfig
+from protocol.limits import ADDRESSES_MAX
+
+LISTED_MAX: Final = 16
+"""How many interfaces an error lists: a computer with containers has many, and a person reads a few."""
+
+
+class Interface(NamedTuple):
+    """One network interface of this computer, with its addresses: IPv4 first, an address of one link with its zone."""
+
+    name: str
+    hosts: tuple[str, ...]
+
+
+def interfaces() -> list[Interface]:
+    """Every network interface of this computer that has an address."""
+    found = []
+    for adapter in ifaddr.get_adapters():
+        four = [address.ip for address in adapter.ips if isinstance(address.ip, str)]
+        six = [address.ip[0] for address in adapter.ips if not isinstance(address.ip, str)]
+        name = str(adapter.name)
+        linked = [f"{host}%{name}" if ipaddress.ip_address(host).is_link_local else host for host in six]
+        if four or linked:
+            found.append(Interface(name, (*four, *linked)))
+    return found
+
+
+def resolve(interface: str, *, here: Sequence[Interface] | None = None) -> tuple[str, ...]:
+    """Make the setting into IP addresses: a comma list of addresses and names of interfaces, in its order.
+
+    The name of an interface means its addresses, but those of one link only where it has no others: they say nothing to
+    who is not on that link. `here` is what this computer has, looked up if it is not given.
+    Raises BadConfig, which lists what there is, for a name or an address that is not here, and for more than
+    ADDRESSES_MAX addresses.
+    """
+    here = interfaces() if here is None else here
+    parts = [part.strip() for part in interface.split(",") if part.strip()]
+    hosts = dict.fromkeys(host for part in parts for host in _hosts(part, here))
+    if not hosts:
+        raise _refused(interface, "It names no interface.", here)
+    if len(hosts) > ADDRESSES_MAX:
+        raise BadConfig(
+            f"The setting interface names {len(hosts)} addresses.",
+            why=f"A peer says at most {ADDRESSES_MAX} of them to the others.",
+            do="Name the addresses that matter: " + ", ".join(list(hosts)[:ADDRESSES_MAX]),
+        )
+    return tuple(hosts)
+
+
+def _hosts(part: str, here: Sequence[Interface]) -> Iterator[str]:
+    try:
+        address = ipaddress.ip_address(part.strip("[]"))
+    except ValueError:
+        yield from _named(part, here)
+        return
+    if address.is_unspecified:
+        raise _refused(part, "It means every address, also those of networks that come later.", here)
+    if not address.is_loopback and str(address) not in [host for each in here for host in each.hosts]:
+        raise _refused(part, "This computer does not have that address.", here)
+    yield str(address)
+
+
+def _named(name: str, here: Sequence[Interface]) -> Iterator[str]:
+    for each in here:
+        if each.name == name:
+            wide = [host for host in each.hosts if not ipaddress.ip_address(host).is_link_local]
+            yield from wide or each.hosts
+            return
+    raise _refused(name, "There is no interface of that name with an address.", here)
+
+
+def _refused(part: str, why: str, here: Sequence[Interface]) -> BadConfig:
+    listed = "; ".join(f"{each.name} ({', '.join(each.hosts)})" for each in here[:LISTED_MAX]) or "none"
+    return BadConfig(
+        f"The setting interface cannot be {part[:80]!r}.",
+        why=why,
+        do=f"Take a name or an address of this computer: {listed}.",
+    )
