@@ -48,19 +48,21 @@ class Running:
 class Vendue:
     """The command line, in one home."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, place: Callable[..., list[str]] | None = None, **environment: str) -> None:
+        """`place` makes of a command one that runs there, and not in the network that we are in."""
         self.folder = folder
+        self._place = place or (lambda *command: list(command))
         self._running: list[Running] = []
         kept = {name: value for name, value in os.environ.items() if not name.startswith("VENDUE_")}
         self.environment = {
             **kept, "VENDUE_HOME": str(folder / "home"), "VENDUE_MDNS": "false", "PYTHONPATH": str(ROOT),
-            "XDG_CONFIG_HOME": str(folder / "config"), "VENDUE_LOG_FORMAT": "json",
+            "XDG_CONFIG_HOME": str(folder / "config"), "VENDUE_LOG_FORMAT": "json", **environment,
         }  # fmt: skip
 
     def __call__(self, *arguments: str, code: int = 0, input: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, which must be with this exit code."""
         done = subprocess.run(
-            [sys.executable, "-m", "peer", *arguments], env=self.environment, cwd=self.folder, text=True, input=input,
+            self._command(arguments), env=self.environment, cwd=self.folder, text=True, input=input,
             capture_output=True, timeout=PATIENCE_S, check=False,
         )  # fmt: skip
         assert done.returncode == code, f"{arguments} left with {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -76,11 +78,14 @@ class Vendue:
         out, err = self.folder / f"{number}.out", self.folder / f"{number}.err"
         with out.open("wb") as said, err.open("wb") as complained:
             process = subprocess.Popen(
-                [sys.executable, "-m", "peer", *arguments], env={**self.environment, **environment}, cwd=self.folder,
+                self._command(arguments), env={**self.environment, **environment}, cwd=self.folder,
                 stdin=subprocess.DEVNULL, stdout=said, stderr=complained, start_new_session=True,
             )  # fmt: skip
         self._running.append(Running(process, out, err))
         return self._running[-1]
+
+    def _command(self, arguments: tuple[str, ...]) -> list[str]:
+        return self._place(sys.executable, "-m", "peer", *arguments)
 
     def agents(self, text: str, name: str = "agents.py") -> str:
         """Write a file of agents."""
