@@ -12,6 +12,9 @@ from peer import keystore
 from peer.agent import Agent, quotes_of
 from peer.config import Settings
 from peer.founding import open_market
+from peer.health.door import answering
+from peer.health.place import health_socket
+from peer.health.vitals import Vitals
 from peer.home import PeerHome, first_free, lock, market_home, runtime_home
 from peer.journal import Journal
 from peer.net.discovery import Discovery
@@ -98,6 +101,10 @@ async def launch(
         )  # fmt: skip
         stack.push_async_callback(runtime.close)
         runtime.start()
+        vitals = Vitals(runtime, name=home.path.name, market=settings.market, journal=home.journal)
+        answers = {"health": vitals.health, "ready": vitals.ready, "status": vitals.status}
+        door = health_socket(home.path, runtime_home(settings.home))
+        await stack.enter_async_context(answering(door, answers))
         await asyncio.sleep(0)
         yield runtime
 

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from peer.contacts import Contacts
 from peer.journal import Journal
@@ -55,6 +55,20 @@ _CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 def clock_ms() -> int:
     """The time that the core counts in: milliseconds since boot, a suspended machine's sleep included."""
     return time.clock_gettime_ns(_CLOCK) // 1_000_000
+
+
+class Pulse(NamedTuple):
+    """How the loop does at this moment."""
+
+    turned_s: float | None
+    """Since the last turn ended; None before the first."""
+    overdue_ms: int
+    """How late the next turn is, whatever holds it up."""
+    events: int
+    """What waits for the next turn."""
+    running: int
+    """Awards that our agents work on."""
+    stopped: bool
 
 
 class Runtime:
@@ -135,6 +149,17 @@ class Runtime:
     def new_future(self) -> asyncio.Future[Any]:
         """A future of this peer's loop."""
         return self._loop.create_future()
+
+    def pulse(self) -> Pulse:
+        """How the loop does, for those who watch over this peer."""
+        due_ms = self.turn.deadline_ms()
+        return Pulse(
+            turned_s=self._loop.time() - self._last_turn_s if self._last_turn_s else None,
+            overdue_ms=0 if due_ms is None else max(0, clock_ms() - due_ms),
+            events=len(self._events),
+            running=self._workers.running,
+            stopped=self.stopped.done(),
+        )
 
     # The loop
 

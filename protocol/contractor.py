@@ -61,6 +61,16 @@ class Contractor:
     def has_place(self) -> bool:
         return len(self._at_work) < self.capacity
 
+    @property
+    def at_work(self) -> int:
+        """How many awards are accepted and not over; never more than the capacity."""
+        return len(self._at_work)
+
+    @property
+    def queued(self) -> int:
+        """How many awards wait for a place."""
+        return len(self._queue)
+
     def won(self, contract: Contract, award: Statement[Award], now_ms: int) -> list[Action]:
         """An award to us was learnt."""
         job = self._of_contract.get(contract.id)

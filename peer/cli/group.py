@@ -37,6 +37,10 @@ SECTIONS: Final[dict[str, dict[str, Listed]]] = {
         "policy": Listed("peer.cli.policy:policy", "Check a governor's rules, and what they say of a task."),
         "audit": Listed("peer.cli.audit:audit", "Export evidence, and verify it offline."),
     },
+    "Keep running": {
+        "status": Listed("peer.cli.health:status", "Show how the peers of this computer do."),
+        "health": Listed("peer.cli.health:health", "Answer by exit code whether a peer lives, or is ready."),
+    },
     "What if": {
         "sim": Listed("simulations.cli.sim:sim", "Simulate markets of any size, and whatever can go wrong in them."),
     },

@@ -80,6 +80,11 @@ class Workers:
         self._runs: dict[bytes, _Run] = {}
         self._drivers: set[asyncio.Task[_Outcome]] = set()
 
+    @property
+    def running(self) -> int:
+        """How many awards are at work."""
+        return len(self._runs)
+
     def start(
         self,
         award: bytes,
