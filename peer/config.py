@@ -35,6 +35,7 @@ ABOVE_THE_MARKET = ("market", "home")
 """What a market's own file cannot say: it was found by them."""
 OTHER_VARIABLES = {
     "VENDUE_RUNTIME": "The directory where the peers of this user on this computer find each other.",
+    "VENDUE_LIFELINE": "A pipe, and seconds for a goodbye: when its other end closes, whoever started us has ended.",
     "VENDUE_INSTALLER": "What `scripts/environment` installs with: uv or pip.",
     "VENDUE_NEWEST": "Whether it takes the newest versions instead of those in constraints.txt.",
     "VENDUE_PROFILE": "The hypothesis profile of the tests.",
@@ -163,6 +164,18 @@ def load(flags: Mapping[str, object] | None = None, *, directory: Path | None = 
     return Config(Settings(**fitting), said)
 
 
+def settings_in(file: Path, text: str, table: Mapping[str, Any]) -> dict[str, object]:
+    """Check the settings in `table`, which is a part of the TOML in `file`. Raises BadConfig with the line."""
+    hints = get_type_hints(Settings, include_extras=True)
+    said = _from_table(file, text, dict(table))
+    return {name: _fit(name, given, hints[name]) for name, given in said.items()}
+
+
+def as_variables(settings: Mapping[str, object]) -> dict[str, str]:
+    """Write settings as environment variables, for a process that is to have them."""
+    return {declared()[name].variable: _in_words(value) for name, value in settings.items()}
+
+
 def project_file(directory: Path) -> Path | None:
     """Find the nearest `vendue.toml` in `directory` and above it.
 
@@ -207,6 +220,10 @@ def _from_file(file: Path) -> dict[str, Said]:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadConfig(f"{file} is not TOML.", why=f"{error}.", do="Correct that line.") from None
+    return _from_table(file, text, table)
+
+
+def _from_table(file: Path, text: str, table: dict[str, Any]) -> dict[str, Said]:
     for name in table:
         if name not in declared():
             raise _unknown(name, _place(file, text, name), list(declared()))
@@ -268,6 +285,12 @@ def _fit(name: str, said: Said, hint: Any) -> object:
             why=f"Expected {_expected(hint)} ({str(error)[:120]}).",
             do=f"Correct it, or leave it out for the default, {declared()[name].default!r}.",
         ) from None
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _expected(hint: Any) -> str:

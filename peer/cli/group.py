@@ -38,6 +38,8 @@ SECTIONS: Final[dict[str, dict[str, Listed]]] = {
         "audit": Listed("peer.cli.audit:audit", "Export evidence, and verify it offline."),
     },
     "Keep running": {
+        "up": Listed("peer.cli.up:up", "Run the peers that a file names, and start again those that fail."),
+        "deploy": Listed("peer.cli.deploy:deploy", "Print a systemd unit, or a Procfile, for the peers of a file."),
         "status": Listed("peer.cli.health:status", "Show how the peers of this computer do."),
         "health": Listed("peer.cli.health:health", "Answer by exit code whether a peer lives, or is ready."),
     },

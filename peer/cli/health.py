@@ -12,8 +12,8 @@ import click
 from peer.cli.invocation import READING, Invocation, asked, console
 from peer.health.ask import ask
 from peer.health.place import health_socket
-from peer.health.roll import Told, ask_all, markets_here
-from peer.home import runtime_home
+from peer.health.roll import Told, ask_all
+from peer.home import market_home, markets_here, runtime_home
 from peer.telemetry import printable
 from protocol.errors import NoPeers
 
@@ -38,7 +38,7 @@ def health(invocation: Invocation, name: str | None, ready: bool) -> None:
         path = health_socket(home.path, runtime_home(settings.home))
         told = [Told(settings.market, name, ask(path, question), None)]
     else:
-        told = ask_all(iter([market]), settings.home, question)
+        told = ask_all([market], settings.home, question)
     if not told:
         raise NoPeers(f"No peer of the market {settings.market!r} runs on this computer.", do="See: vendue status")
     well = all(one.answer is not None and one.answer.get("ok") is True for one in told)
@@ -81,7 +81,7 @@ def _why(one: Told) -> str:
 def status(invocation: Invocation) -> None:
     """Show all peers that run on this computer, in every market, and how each does. Leaves with 3 if there is none."""
     chosen = invocation.settings.home
-    told = ask_all(markets_here(chosen), chosen, "status")
+    told = ask_all([market_home(name, chosen) for name in markets_here(chosen)], chosen, "status")
     if not told:
         raise NoPeers("No peer runs on this computer.", do="Start one: vendue run FILE, or several: vendue up")
     peers = [one.answer or {"name": one.name, "market": one.market, "ok": False, "silent": True} for one in told]

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 from peer.cli.ending import INTERRUPTED
+from peer.host.lifeline import hold_on
 
 GOODBYE_S: Final = 1.0
 """How long a goodbye may take before another Ctrl-C cuts it short."""
@@ -15,7 +16,11 @@ _Value = TypeVar("_Value")
 
 
 def run_to_end(work: Coroutine[Any, Any, _Value]) -> _Value:
-    """Run until the work is done. Ctrl-C and SIGTERM cancel it, and then raise KeyboardInterrupt."""
+    """Run until the work is done. Ctrl-C and SIGTERM cancel it, and then raise KeyboardInterrupt.
+
+    Where `vendue up` has started this process, its end counts as SIGTERM.
+    """
+    hold_on()
 
     async def whole() -> _Value:
         own = asyncio.current_task()

@@ -25,8 +25,9 @@ from protocol.statements import AnyStatement
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", metavar="NAME", help="What the peer is called; the file's name if this is not said.")
+@click.option("--exactly", is_flag=True, help="Fail if a peer of that name runs already, instead of taking the next.")
 @asked(*JOINING, "capacity")
-def run(invocation: Invocation, file: Path, name: str | None) -> None:
+def run(invocation: Invocation, file: Path, name: str | None, exactly: bool) -> None:
     """Run the agents of a Python file until Ctrl-C.
 
     The same file can run on as many terminals as wanted: each takes the next free name, agents, agents-2, agents-3.
@@ -39,18 +40,18 @@ def run(invocation: Invocation, file: Path, name: str | None) -> None:
     agent.name = ""  # the card says the name of the home, which tells siblings apart
     # What agents print belongs to people, and JSON lines are for programs.
     with contextlib.redirect_stdout(sys.stderr) if invocation.as_json else contextlib.nullcontext():
-        code = run_to_end(_serve(invocation, settings, agent, name))
+        code = run_to_end(_serve(invocation, settings, agent, name, passing=not exactly))
     raise click.exceptions.Exit(code)
 
 
-async def _serve(invocation: Invocation, settings: Settings, agent: Agent, name: str) -> int:
+async def _serve(invocation: Invocation, settings: Settings, agent: Agent, name: str, *, passing: bool) -> int:
     jobs: list[Jobs] = []
 
     def said(statement: AnyStatement) -> None:
         for listener in jobs:
             listener.said(statement)
 
-    async with launch(settings, name=name, agent=agent, passing=True, on_said=said) as runtime:
+    async with launch(settings, name=name, agent=agent, passing=passing, on_said=said) as runtime:
         listener = Jobs(invocation, runtime.node, asyncio.get_running_loop().time)
         jobs.append(listener)
         _introduce(invocation, settings, agent, runtime)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from peer.health.ask import Absent, ask
 from peer.health.place import health_socket
-from peer.home import NAME_PATTERN, MarketHome, data_home, market_home, runtime_home
+from peer.home import MarketHome, runtime_home
 from protocol.errors import NoPeers
 
 HOMES_MAX: Final = 4_096
@@ -30,13 +29,6 @@ class Told(NamedTuple):
     silence: NoPeers | None
 
 
-def markets_here(chosen: str | None) -> Iterator[MarketHome]:
-    """Every market in the data home `chosen`."""
-    folder = data_home(chosen) / "markets"
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    return (market_home(name, chosen) for name in names if re.search(NAME_PATTERN, name))
-
-
 def running_in(market: MarketHome, chosen: str | None) -> Iterator[tuple[str, Path]]:
     """The homes of a market that have a socket, with it: the governor's first, then by name."""
     runtime = runtime_home(chosen)
@@ -47,7 +39,7 @@ def running_in(market: MarketHome, chosen: str | None) -> Iterator[tuple[str, Pa
             yield home.name, path
 
 
-def ask_all(markets: Iterator[MarketHome], chosen: str | None, question: str) -> list[Told]:
+def ask_all(markets: Iterable[MarketHome], chosen: str | None, question: str) -> list[Told]:
     """Ask everybody who runs. A socket that a dead process left behind counts as nobody."""
     doors = [(market.path.name, name, path) for market in markets for name, path in running_in(market, chosen)]
     with ThreadPoolExecutor(AT_ONCE) as pool:

@@ -67,14 +67,18 @@ class Vitals:
         pulse = self._runtime.pulse()
         healthy = not pulse.stopped and pulse.overdue_ms <= OVERDUE_MS_MAX
         age_ms = None if pulse.turned_s is None else round(1000 * pulse.turned_s)
-        return {"ok": healthy, "stopped": pulse.stopped, "last_turn_ms_ago": age_ms, "overdue_ms": pulse.overdue_ms}
+        return {
+            "ok": healthy, "pid": os.getpid(), "stopped": pulse.stopped, "last_turn_ms_ago": age_ms,
+            "overdue_ms": pulse.overdue_ms,
+        }  # fmt: skip
 
     def ready(self) -> dict[str, Any]:
         """Whether this peer takes part; that nobody else is there yet is told, and no fault."""
         missing = [f"{part.name}: {what}" for part in self._parts for what in _guarded_missing(part)]
         if not self.health()["ok"]:
             missing.append("loop: its turns are late, or it has stopped")
-        return {"ok": not missing, "missing": missing, "seen_anybody": bool(self._node.directory.here)}
+        seen = bool(self._node.directory.here)
+        return {"ok": not missing, "pid": os.getpid(), "missing": missing, "seen_anybody": seen}
 
     def status(self) -> dict[str, Any]:
         """Everything, each part under its name."""
