@@ -1,7 +1,7 @@
 """Where things live on this computer, and who may use them: paths, private directories, and one process per home.
 
     data_home()/markets/NAME/charter.vendue  charter-2.vendue ...  market.toml  known.json  authority.pem
-                             member.pem      member.certificate
+                             member.pem      member.certificate  register.db
                              governor/       key.pem  transport.pem  journal.db  highwater  lock
                              peers/NAME/     key.pem  transport.pem  journal.db  highwater  lock
 
@@ -47,6 +47,11 @@ class PeerHome:
         return self.path / "transport.pem"
 
     @property
+    def certificate(self) -> Path:
+        """What an admitter has signed for this peer alone; most have none, and their computer vouches for them."""
+        return self.path / "certificate"
+
+    @property
     def journal(self) -> Path:
         return self.path / "journal.db"
 
@@ -89,6 +94,11 @@ class MarketHome:
     def settings(self) -> Path:
         """The settings that hold for this market alone."""
         return self.path / "market.toml"
+
+    @property
+    def register(self) -> Path:
+        """Whom the admitter on this computer has let in."""
+        return self.path / "register.db"
 
     @property
     def known(self) -> Path:

@@ -13,8 +13,10 @@ command line ends with.
     ├── Vetoed            5   a governor said no
     ├── DeadlinePassed    6   the task's time was over
     ├── BadEvidence       7   a signature, a path or a chain does not hold
+    │   ├── BadCode           an invitation code lets nobody in
     │   └── JournalDamaged    a stored row is not what was stored
     ├── BadConfig         8   a setting, a policy, a key file
+    │   ├── ClockWrong        this computer's clock, or the other's
     │   └── KeyExposed        others can read a private key
     └── TaskFailed        9   the work was done, and failed
 """
@@ -110,6 +112,10 @@ class BadEvidence(VendueError):
     exit_code = 7
 
 
+class BadCode(BadEvidence):
+    """An invitation code is mistyped, expired, used up, or of another market; the message never repeats it."""
+
+
 class JournalDamaged(BadEvidence):
     """A stored row is not what was stored; the file is kept as it is."""
 
@@ -118,6 +124,10 @@ class BadConfig(VendueError):
     """A setting, a policy file or a key file cannot be used."""
 
     exit_code = 8
+
+
+class ClockWrong(BadConfig):
+    """Two computers' clocks differ by more than certificates can bear."""
 
 
 class KeyExposed(BadConfig):

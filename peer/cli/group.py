@@ -28,6 +28,10 @@ SECTIONS: Final[dict[str, dict[str, Listed]]] = {
         "run": Listed("peer.cli.run:run", "Run the agents of a Python file."),
         "announce": Listed("peer.cli.announce:announce", "Have one task done, and show its result."),
     },
+    "Let in": {
+        "init": Listed("peer.cli.init:init", "Make a market of your own on this computer."),
+        "invite": Listed("peer.cli.invite:invite", "Print a code that lets another computer in."),
+    },
     "Look": {
         "peers": Listed("peer.cli.peers:peers", "Show who is here, and what they offer."),
         "auctions": Listed("peer.cli.auctions:auctions", "Show what happened to tasks, and why."),

@@ -77,6 +77,11 @@ class Invocation:
         if not self.as_json:
             click.echo(click.style(text, dim=True), err=True)
 
+    def warn(self, text: str) -> None:
+        """Say what will go wrong if nothing is done, to people only."""
+        if not self.as_json:
+            click.echo(click.style("note", fg="yellow", bold=True) + f": {text}", err=True)
+
 
 def console() -> Console:
     """A terminal, or a plain wide page. Nothing that is printed is read as markup."""

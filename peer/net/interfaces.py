@@ -60,6 +60,11 @@ def resolve(interface: str, *, here: Sequence[Interface] | None = None) -> tuple
     return tuple(hosts)
 
 
+def on_loopback(host: str) -> bool:
+    """Tell whether an IP address is this computer's from within, which nobody else can reach."""
+    return ipaddress.ip_address(host).is_loopback
+
+
 def _hosts(part: str, here: Sequence[Interface]) -> Iterator[str]:
     try:
         address = ipaddress.ip_address(part.strip("[]"))
