@@ -29,6 +29,10 @@ from protocol.statements import AwardRule, EffectClass
 )
 @click.option("--deadline", "deadline_s", type=float, metavar="SECONDS", help="When the task is given up.")
 @click.option(
+    "--patience", "patience_s", type=float, metavar="SECONDS",
+    help="How long to wait for somebody who offers it, and then for a bid; 2 if this is not said.",
+)  # fmt: skip
+@click.option(
     "--effect", type=click.Choice([str(effect) for effect in EffectClass]), default="pure", show_default=True,
     help="What the work does to the world: decides what oversight it needs.",
 )  # fmt: skip

@@ -18,6 +18,6 @@ def test_peers_of_three_computers_meet_by_mdns_and_trade(computers: Computers) -
     watching = a.watch()
     watching.sees("shouter-5", "shouter-7")
     assert watching.ways("shouter-5") == {"mdns"}
-    done = a.json("announce", "shout", '{"text": "hello"}', "--budget", "10")
+    done = a.json("announce", "shout", '{"text": "hello"}', "--budget", "10", "--patience", "10")
     assert (done["value"], done["proof_ok"]) == ("HELLO", True)
     assert done["winner_name"] in ("shouter-5", "shouter-7")  # whoever was seen when the task was announced
