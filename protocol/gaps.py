@@ -48,6 +48,8 @@ class Gaps:
 
     def __init__(self) -> None:
         self.feeds: dict[tuple[bytes, bytes], FeedWatch] = {}
+        self._of_author: dict[bytes, list[bytes]] = {}
+        """The feeds of each author, but for expected ones, in the order in which they were first heard."""
         self._open: set[tuple[bytes, bytes]] = set()
 
     def expect(self, author: bytes, feed: bytes) -> None:
@@ -61,12 +63,23 @@ class Gaps:
         if watch is None:
             if len(self.feeds) >= limits.FEEDS_MAX:
                 return
-            watch = self.feeds[key] = FeedWatch()
+            watch = self._watch(*key)
         watch.note(statement.seq, now_ms)
         if watch.ask_ms is not None:
             self._open.add(key)
         elif self._open:
             self._open.discard(key)
+
+    def _watch(self, author: bytes, feed: bytes) -> FeedWatch:
+        """Begin with a feed; of an author with too many the first is let go."""
+        feeds = self._of_author.setdefault(author, [])
+        if len(feeds) >= limits.FEEDS_PER_AUTHOR_MAX:
+            first = (author, feeds.pop(0))
+            self._open.discard(first)
+            del self.feeds[first]
+        feeds.append(feed)
+        watch = self.feeds[(author, feed)] = FeedWatch()
+        return watch
 
     def tail(self, author: bytes, feed: bytes) -> Action:
         """Ask for whatever comes behind the last statement held: a lost end leaves no gap."""

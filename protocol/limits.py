@@ -49,6 +49,9 @@ BIDS_MAX: Final = 256  # bids held per contract: as many as an award can list
 ENDED_KEPT: Final = 2_048  # ended contracts kept in memory for those who ask again; the journal has the rest
 FEED_WINDOW: Final = 4_096  # seqs remembered per feed, to notice a fork
 FEEDS_MAX: Final = 4_096  # feeds remembered: live members, and their former lives
+FEEDS_PER_AUTHOR_MAX: Final = (
+    64  # ... of one author that a governor watches for gaps: lives that may still be asked for
+)
 FORK_BYTES_MAX: Final = 64 * 1024 * 1024  # payloads remembered to notice a fork, over all feeds
 STANDING_MAX: Final = 1_024  # standing permits held: a handful a manager
 CARDS_MAX: Final = 4_096  # cards known: members of one market

@@ -152,9 +152,9 @@ class Node:
             return self._learn(contract, statement, now_ms) if self._welcome.to_contract(contract, statement) else []
         if isinstance(body, Card):
             return self._introduced(statement)  # type: ignore[arg-type]
-        if isinstance(body, Award | Cancel) and self.governor is None and statement.author != self.feed.author:
-            return self._others_award(statement, now_ms)
         if statement.about is not None:
+            if isinstance(body, Award | Cancel) and self.governor is None and statement.author != self.feed.author:
+                return self._others_award(Digest(statement.about), statement, now_ms)
             self.holdings.waiting.admit(statement.about, statement, now_ms)
         elif isinstance(body, Permit) and body.standing is not None:
             return [KEEP] if self._welcome.to_stand(statement) else []  # type: ignore[arg-type]
@@ -189,10 +189,8 @@ class Node:
         actions = [KEEP, *self._released(self.holdings.waiting.release(announcement.id), now_ms)]
         return actions + self.orphans.disown(contract, now_ms)
 
-    def _others_award(self, statement: AnyStatement, now_ms: int) -> list[Action]:
+    def _others_award(self, contract_id: Digest, statement: AnyStatement, now_ms: int) -> list[Action]:
         """An award or an end in a contract that we hold nothing of but, perhaps, our own bid."""
-        assert statement.about is not None, "awards and cancellations are about an announcement"
-        contract_id = Digest(statement.about)
         announcement = self.bidder.announcement_of(contract_id)
         if isinstance(statement.body, Award) and statement.body.winner == self.feed.author:
             if announcement is not None and is_award_of(announcement, statement, self.feed.author):

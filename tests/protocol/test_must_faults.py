@@ -196,6 +196,36 @@ def test_what_is_remembered_against_forks_is_bounded_in_bytes(monkeypatch: pytes
         assert forks.look(author.say(Refusal(reason="y"), about=bytes(32), seq=60)) is not None
 
 
+@pytest.mark.spec("M-9.2")
+def test_gaps_in_many_feeds_of_one_author_are_watched_within_a_bound() -> None:
+    """A member that begins a feed with each statement neither slows a governor nor takes the room of others."""
+    market, ear = watcher()
+    honest, flooder = announce(market, Author("manager")), Author("flooder")
+    ear.hear(honest)
+    for feed in range(2 * limits.FEEDS_PER_AUTHOR_MAX):
+        ear.hear(announce(market, Author("flooder", feed=feed), seq=5))
+    assert ear.node.governor is not None
+    watched = [*ear.node.governor.gaps.feeds]
+    assert (honest.author, honest.feed) in watched
+    assert sum(author == flooder.peer for author, _ in watched) == limits.FEEDS_PER_AUTHOR_MAX
+    market.run(2_000)
+    assert len(market.fetched_at) <= 2 * limits.FEEDS_PER_AUTHOR_MAX  # two askings each in that time
+
+
+@pytest.mark.parametrize("seats", [(), ("watcher",)], ids=["a bidder", "a governor"])
+def test_steps_about_nothing_are_ignored(seats: tuple[str, ...]) -> None:
+    """No honest node says an award or a cancellation about nothing: whoever hears one goes on."""
+    market, ear = watcher(seats=seats)
+    liar = Author("liar")
+    story = Story()
+    for body in (award_of(story.bid(story.ada)), Cancel(reason=CancelReason.WITHDRAWN, answer=None)):
+        ear.hear(liar.say(body, market=market.charter.id))
+    manager = Author("manager")
+    ear.hear(announce(market, manager))
+    assert ear.alive
+    assert not ear.convictions
+
+
 @pytest.mark.spec("M-9.4")
 def test_a_missing_seq_is_no_gap_at_once() -> None:
     """What a governor has not heard may be on another topic's way: it asks after 200 ms, and not before."""
