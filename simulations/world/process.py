@@ -121,7 +121,7 @@ class Process:
         self._delivered = self.deliveries if hasattr(self, "turn") else 0
         feed = Feed(market=Digest(world.charter.id), author=self.peer, feed_id=self.disk.begin())
         self.node = self.make_node(feed)
-        self.turn = Turn(self.node, self.disk, self, self.sealer, opener=world.opener)
+        self.turn = self.make_turn()
         self.loop = Loop(self, self.turn)
         for row in self.disk.rows:
             for frame in row.received:
@@ -138,6 +138,10 @@ class Process:
     def make_node(self, feed: Feed) -> Node:
         """The node of a life that begins."""
         return self.world.make_node(self, feed)
+
+    def make_turn(self) -> Turn:
+        """The turn of a life that begins: frames that many hear are opened once for all of them."""
+        return Turn(self.node, self.disk, self, self.sealer, opener=self.world.opener)
 
     def card(self) -> Card:
         """What it offers."""
