@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from peer.telemetry import logger
+from peer.telemetry import for_contract, logger
 from peer.work.skill import Skill, skills_of, worker
 from protocol.bidder import Quote
 from protocol.errors import UsageError
@@ -102,16 +102,16 @@ def agent_of(namespace: Mapping[str, Any], where: str) -> Agent:
     return whole
 
 
-def quotes_of(skills: Iterable[Skill], strategies: Mapping[str, Strategy]) -> dict[str, Quote]:
-    """The bidding strategies of a node: the user's own, or the fixed price of the skill."""
-    return {skill.name: _quote(skill, strategies.get(skill.name)) for skill in skills}
+def quotes_of(skills: Iterable[Skill], strategies: Mapping[str, Strategy], peer: bytes) -> dict[str, Quote]:
+    """The bidding strategies of a node: the user's own, or the fixed price of the skill; `peer` is who bids."""
+    return {skill.name: _quote(skill, strategies.get(skill.name), peer) for skill in skills}
 
 
-def _quote(skill: Skill, strategy: Strategy | None) -> Quote:
+def _quote(skill: Skill, strategy: Strategy | None, peer: bytes) -> Quote:
     fixed = Bid(price=skill.price, duration_ms=skill.duration_ms)
 
     def quote(announcement: Statement[Announcement]) -> Bid | Refusal:
-        bid: Bid | Refusal = fixed if strategy is None else _ask(strategy, announcement, skill)
+        bid: Bid | Refusal = fixed if strategy is None else _ask(strategy, announcement, skill, peer)
         if isinstance(bid, Bid) and bid.price > announcement.body.budget:
             return Refusal(reason="the budget is below my price")
         return bid
@@ -119,7 +119,7 @@ def _quote(skill: Skill, strategy: Strategy | None) -> Quote:
     return quote
 
 
-def _ask(strategy: Strategy, announcement: Statement[Announcement], skill: Skill) -> Bid | Refusal:
+def _ask(strategy: Strategy, announcement: Statement[Announcement], skill: Skill, peer: bytes) -> Bid | Refusal:
     """A strategy that raises, or answers nonsense, refuses: it never harms the peer."""
     task = announcement.body
     try:
@@ -134,7 +134,8 @@ def _ask(strategy: Strategy, announcement: Statement[Announcement], skill: Skill
             raise UsageError(f"A price is a whole number of minor units, not {offer.price!r}."[:200])
         return Bid(price=offer.price, duration_ms=offer.duration_ms or skill.duration_ms)
     except Exception as error:
-        logger().warning("a bidding strategy failed", skill=skill.name, error=repr(error)[:200])
+        log = for_contract(logger(peer=peer), announcement.id)
+        log.warning("a bidding strategy failed", skill=skill.name, error=repr(error)[:200])
         return Refusal(reason="the bidding strategy failed")
 
 

@@ -67,7 +67,7 @@ async def launch(
         offset = int(time.time() * 1000) - clock_ms()
         feed = Feed(market=Digest(charter.id), author=sealer.peer, feed_id=journal.feed, wall_offset_ms=offset)
         capacity = agent.capacity or settings.capacity
-        quotes = quotes_of(agent.skills, agent.strategies)
+        quotes = quotes_of(agent.skills, agent.strategies, sealer.peer)
         node = Node(charter, feed, quotes=quotes, capacity=capacity, policy=policy)
         transport = Transport(host=settings.interface)
         turn = Turn(node, journal if on_said is None else _Overheard(journal, on_said), transport, sealer)

@@ -6,6 +6,7 @@ shown at all. It refuses to know what happened in the market: the audit log is e
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import sys
@@ -71,6 +72,16 @@ def logger(peer: bytes | None = None, **context: object) -> FilteringBoundLogger
         configure()  # structlog's own default writes to standard output, which is the answer's place
     log: FilteringBoundLogger = structlog.get_logger()
     return log.bind(**({"peer": short_peer(peer)} if peer is not None else {}), **context)
+
+
+def take_in_libraries(level: Level = "info") -> None:
+    """Have what libraries log with `logging` written as our own lines, for a process that is all ours.
+
+    Left alone, asyncio and zeroconf write plain text between JSON lines, and tracebacks that nobody has looked through.
+    """
+    handler = _Foreign()
+    logging.basicConfig(level=logging.getLevelName(level.upper()), handlers=[handler], force=True)
+    logging.captureWarnings(True)
 
 
 def for_contract(log: FilteringBoundLogger, contract_id: bytes) -> FilteringBoundLogger:
@@ -190,6 +201,17 @@ def _always_named(_logger: object, _method: str, fields: Fields) -> Fields:
     fields.setdefault("peer", None)
     fields.setdefault("contract", None)
     return fields
+
+
+class _Foreign(logging.Handler):
+    """Takes the records of `logging`, and writes each as one of our lines, with its logger as the source."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            log = logger(source=record.name)
+            log.log(max(record.levelno, logging.DEBUG), record.getMessage(), exc_info=record.exc_info)
+        except Exception:  # a message whose arguments do not fit it: a library's fault stops no peer
+            return
 
 
 class _Unbreakable:

@@ -16,7 +16,7 @@ import click
 
 from peer.config import ONLY_ONE, Config, Setting, Settings, declared, load
 from peer.home import MarketHome, market_home
-from peer.telemetry import configure
+from peer.telemetry import configure, take_in_libraries
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,6 +45,7 @@ class Invocation:
         """The settings in force and their origins; from here on diagnostics look as they say."""
         loaded = load(self.flags)
         configure(loaded.settings.log_level, loaded.settings.log_format)
+        take_in_libraries(loaded.settings.log_level)
         if loaded.origin("market") == ONLY_ONE:
             self.aside(f"In the market {loaded.settings.market}, {ONLY_ONE}.")
         return loaded

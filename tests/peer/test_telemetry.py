@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peer.telemetry import OVERFLOW, Counters, configure, for_contract, logger, plain, printable, traceback_text
+from peer.telemetry import (
+    OVERFLOW,
+    Counters,
+    configure,
+    for_contract,
+    logger,
+    plain,
+    printable,
+    take_in_libraries,
+    traceback_text,
+)
 from protocol.keys import short_peer
 
 PEER = bytes(range(32))
@@ -213,3 +224,33 @@ def test_counters_count_and_stay_bounded() -> None:
     counters.count("accept", by=5)
     assert before == {"accept": 2, "ignore": 1, OVERFLOW: 2}
     assert counters.snapshot()["accept"] == 7
+
+
+@pytest.fixture
+def _own_logging() -> Iterator[None]:
+    """Give the root logger back as it was."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = before
+    root.setLevel(level)
+    logging.captureWarnings(False)
+
+
+@pytest.mark.usefixtures("_own_logging")
+def test_what_libraries_log_is_a_line_like_any_other(stream: io.StringIO) -> None:
+    """Named, structured, from the level on that was asked for, and looked through as ours are."""
+    take_in_libraries("warning")
+    library = logging.getLogger("some.library")
+    library.info("chatter")
+    library.warning("a %s\nbecame %d", "thing", 3)
+    library.warning("one argument too few: %s %s", 1)
+    try:
+        raise ValueError("-----BEGIN PRIVATE KEY-----\nMC4CAQAw\n-----END PRIVATE KEY-----")
+    except ValueError:
+        library.exception("it failed")
+    first, second = lines(stream)
+    assert (first["event"], first["source"], first["level"]) == ("a thing\\nbecame 3", "some.library", "warning")
+    assert {"peer", "contract"} <= first.keys()
+    assert "ValueError" in second["exception"]
+    assert "MC4CAQAw" not in stream.getvalue()

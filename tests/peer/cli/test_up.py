@@ -173,6 +173,38 @@ def test_on_a_terminal_lines_are_text_behind_the_name(vendue: Vendue) -> None:
     assert running.stop() == 130
 
 
+MISBIDS = """
+from peer import Agent
+import asyncio, logging, sys
+agent = Agent()
+@agent.worker("shout", price=5)
+async def shout(text: str) -> str:
+    return text
+@agent.bidding("shout")
+def bid(task):
+    logging.getLogger("some.library").warning("odd")
+    raise ValueError("no idea")
+"""
+
+
+def test_logs_name_peer_and_contract_and_keep_to_the_level(vendue: Vendue) -> None:
+    """What went wrong in a peer is a JSON line with its name, its id, and the task; what a library logs is one too."""
+    vendue.agents(MISBIDS)
+    tables = peer("poet", environment="{ A = '1' }")
+    running = vendue.start("up", write(vendue, tables, settings='log_level = "warning"')).wait_for('"event": "up"')
+    vendue.json("announce", "shout", '{"text": "x"}', "--budget", "9", code=4)
+    running.wait_for("a bidding strategy failed")
+    logged = {line["event"]: line for line in running.lines() if line["stream"] == "err"}
+    ready = next(line for line in running.lines() if line["stream"] == "out" and line["event"] == "ready")
+    failed, odd = logged["a bidding strategy failed"], logged["odd"]
+    assert (failed["name"], failed["level"]) == ("poet", "warning")
+    assert ready["peer"].startswith(failed["peer"])
+    auctions = vendue.json("auctions")["auctions"]
+    assert auctions[0]["id"].startswith(failed["contract"])
+    assert (odd["source"], odd["name"]) == ("some.library", "poet")
+    assert running.stop() == 130
+
+
 def test_systemd_is_told_ready_awake_and_stopping(vendue: Vendue) -> None:
     """READY=1 when the peers are, WATCHDOG=1 while the loop turns, STOPPING=1 when it is asked to leave."""
     vendue.agents(SHOUT)
