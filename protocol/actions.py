@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from protocol.keys import Digest, PeerId
+from protocol.notices import Charter
 from protocol.statements import Announcement, AnyStatement, Award, Statement
 from protocol.states import Reading
 
@@ -41,6 +42,12 @@ class Keep(Struct, frozen=True, gc=False):
 
     statement: AnyStatement | None = None
     """What came in earlier and matters only now; None: the frame just heard."""
+
+
+class Amended(Struct, frozen=True):
+    """The charter has a version that was not known here: keep its file, and let the door know."""
+
+    charter: Statement[Charter]
 
 
 class Wish(Struct, frozen=True):
@@ -124,6 +131,7 @@ Action = (
     | Show
     | Keep
     | Wish
+    | Amended
     | Execute
     | Extend
     | Stop

@@ -64,6 +64,8 @@ class Bidder:
         quote = self.quotes.get(announcement.body.skill)
         if quote is None or announcement.author == self._feed.author or self._feed.full:
             return []
+        if announcement.author in self._holdings.charters.revoked:
+            return []
         if said is None and self._feed.has_spoken(contract_id):
             return []
         answer = self._answer_to(announcement, quote, now_ms)
@@ -75,6 +77,8 @@ class Bidder:
         charter = self._holdings.charter_of(announcement.body)
         if charter is None:
             return Refusal(reason="unknown charter version")
+        if announcement.body.effect is not EffectClass.PURE and charter is not self._holdings.charters.newest.body:
+            return Refusal(reason="a task with effects needs the newest charter")
         if gate_of(announcement.body, charter).refused:
             return Refusal(reason="an irreversible task needs governors")
         if not self._has_place():

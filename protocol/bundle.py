@@ -6,7 +6,7 @@ statement is its id. `open_bundle` checks cheapest first, in this order (SPEC se
     1  size                        the connection's fault
     2  shape                       the connection's fault
     3  market                      ignored: another market on the same wire
-    4  author admitted, not revoked  (the door)
+    4  author admitted, not revoked  (the door; whether it may say this very thing is asked behind 8)
     5  not all ids seen before     ignored, but each repeat is a question
     6  signature                   the connection's fault until here
     7  strict decode               the author's fault from here on
@@ -44,7 +44,9 @@ _read: Final = Decoder(_Fields).decode
 """Reads a whole bundle in one go, bounds and all."""
 
 Door = Callable[[bytes, AnyStatement | None], str | None]
-"""Says why an author (and then its statement) may not come in, or None: certificates and revocations."""
+"""Says, in a fixed phrase, why an author (and then its statement) may not come in, or None. It is asked for the author
+before anything costs more, and for each statement behind the signature.
+"""
 
 
 def open_door(author: bytes, statement: AnyStatement | None) -> str | None:
@@ -162,8 +164,8 @@ def open_bundle(
         return Opened([], [], [_reject(Blame.CONNECTION, str(error))])
     if bundle.market != market and bundle.market != NO_MARKET:
         return Opened([], [], [Ruling(Verdict.IGNORE, Blame.NOBODY, "another market")])
-    if door(bundle.author, None) is not None:
-        return Opened([], [], [Ruling(Verdict.IGNORE, Blame.NOBODY, "author not admitted")])
+    if (fault := door(bundle.author, None)) is not None:
+        return Opened([], [], [Ruling(Verdict.IGNORE, Blame.NOBODY, fault)])
     new, repeated = list[int](), list[Digest]()
     for index, known in enumerate(bundle.ids):
         if known in seen:
@@ -198,8 +200,8 @@ def _take_out(bundle: Bundle, new: list[int], repeated: list[Digest], door: Door
             continue
         if not _fits(statement, bundle.market, bundle.author):
             rulings.append(_reject(Blame.AUTHOR, "envelope does not fit the bundle"))
-        elif door(bundle.author, statement) is not None:
-            rulings.append(Ruling(Verdict.IGNORE, Blame.NOBODY, "author revoked"))
+        elif (fault := door(bundle.author, statement)) is not None:
+            rulings.append(Ruling(Verdict.IGNORE, Blame.NOBODY, fault))
         else:
             statements.append(statement)
     return Opened(statements, repeated, rulings)

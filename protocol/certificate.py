@@ -1,7 +1,7 @@
 """Certificates: who a member is, which transport key is its own, what it may do, who answers for it, and how long.
 
 A certificate is a claim and signatures. Whether it holds is a function of it, a charter, the market and the wall
-clock; the rules are checked in this order:
+clock; the rules are checked in this order (SPEC section 10):
 
     1  the market is this one, and the claim is one that can be made at all
     2  it is valid now, but for a little slack before its beginning, for clocks differ
@@ -22,6 +22,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from protocol import limits
+from protocol.charter import revoked_by
 from protocol.codec import Malformed, unpack
 from protocol.keys import Sealer, fault_of_key
 from protocol.notices import Admission, Charter
@@ -152,11 +153,6 @@ def fault_of(certified: Certified, charter: Charter, market: bytes, sealer: Seal
     """Say, in a fixed phrase, why a certificate does not hold under a charter at this time, or None: it holds."""
     fault = fault_of_claim(certified, charter, revoked_by(charter), market, wall_ms)
     return fault or fault_of_signatures(certified, sealer)
-
-
-def revoked_by(charter: Charter) -> frozenset[bytes]:
-    """The keys that a charter revokes."""
-    return frozenset(revocation.member for revocation in charter.revocations)
 
 
 def fault_of_claim(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from protocol.codec import encode
 from protocol.keys import Digest
 from protocol.notices import Charter
 from protocol.statements import NO_MARKET, Announcement, AnyStatement, EffectClass, Standing, Statement
@@ -40,6 +41,42 @@ def market_of(first: Statement[Charter]) -> Digest:
     if first.body.version != 1 or first.market != NO_MARKET or first.about is not None:
         raise ValueError("the market id is the id of the charter's first version")
     return first.id
+
+
+def next_version(before: Statement[Charter], body: Charter, *, made_ms: int) -> Statement[Charter]:
+    """Make the version after `before`, for the authority to seal. Raises ValueError with what is wrong with it.
+
+    All versions are in one feed, version n as its statement n: two with one number are a fork like any other.
+    """
+    statement = encode(
+        body, market=before.market if before.body.version > 1 else before.id, author=before.author, feed=before.feed,
+        seq=body.version, prev=None, made_ms=made_ms, about=before.id,
+    )  # fmt: skip
+    if body.version != before.body.version + 1:
+        raise ValueError(f"version {body.version} does not come after version {before.body.version}")
+    if (fault := fault_of_version(statement, before)) is not None:
+        raise ValueError(fault)
+    return statement
+
+
+def fault_of_version(statement: Statement[Charter], known: Statement[Charter]) -> str | None:
+    """Say why a statement is no version of the charter that another one is a version of, or None."""
+    first = statement.body.version == 1
+    market = known.market if known.body.version > 1 else known.id
+    if statement.author != known.author:
+        return "only the authority says charters"
+    if (statement.id if first else statement.market) != market or (statement.market == NO_MARKET) != first:
+        return "charter is another market's"
+    if statement.feed != known.feed or statement.seq != statement.body.version:
+        return "a charter's number is its place in the authority's one feed"
+    if (statement.about is None) != first:
+        return "a charter is about the version before it"
+    return fault_of_charter(statement.body)
+
+
+def revoked_by(charter: Charter) -> frozenset[bytes]:
+    """The keys that a charter revokes."""
+    return frozenset(revocation.member for revocation in charter.revocations)
 
 
 class Gate(NamedTuple):

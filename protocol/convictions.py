@@ -8,7 +8,8 @@ from protocol import limits
 from protocol.actions import KEEP, Action, Convict
 from protocol.contract import Contract
 from protocol.holdings import Forks
-from protocol.statements import AnyStatement, Award, Bid
+from protocol.notices import Charter
+from protocol.statements import AnyStatement, Award, Bid, Statement
 
 
 class Convictions:
@@ -22,6 +23,10 @@ class Convictions:
         """Two statements of one feed with one seq."""
         other = self._forks.look(statement)
         return self._convict(other, statement, "two statements with one seq") if other is not None else []
+
+    def by_version(self, first: Statement[Charter], second: Statement[Charter]) -> list[Action]:
+        """Two charters with one number, which is their seq, however long ago the first of them was heard."""
+        return self._convict(first, second, "two statements with one seq")
 
     def by_use(self, award: AnyStatement) -> list[Action]:
         """One use of a standing permit spent twice convicts too."""

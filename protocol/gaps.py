@@ -34,6 +34,10 @@ class FeedWatch:
             if self.ask_ms is None:
                 self.ask_ms = now_ms + limits.GAP_MS
 
+    def misses(self, seq: int) -> bool:
+        """Tell whether a statement lies in what is asked for: between what is held and what came ahead of it."""
+        return bool(self.ahead) and self.held < seq < max(self.ahead) and seq not in self.ahead
+
     def gap(self, now_ms: int) -> tuple[int, int] | None:
         """The first range that is missing for long enough to be called a gap, both ends included."""
         if self.ask_ms is None or now_ms < self.ask_ms:
@@ -55,6 +59,8 @@ class Gaps:
     def expect(self, author: bytes, feed: bytes) -> None:
         """Nothing of this feed was heard yet, and all of it matters: it is asked for whenever its author is there."""
         self.feeds.setdefault((author, feed), FeedWatch())
+        if feed in self._of_author.get(author, ()):
+            self._of_author[author].remove(feed)  # heard of before it had a seat
 
     def note(self, statement: AnyStatement, now_ms: int) -> None:
         """Every statement heard counts in its feed, whatever it says."""
@@ -80,6 +86,11 @@ class Gaps:
         feeds.append(feed)
         watch = self.feeds[(author, feed)] = FeedWatch()
         return watch
+
+    def misses(self, statement: AnyStatement) -> bool:
+        """Tell whether a statement fills a gap."""
+        watch = self.feeds.get((statement.author, statement.feed))
+        return watch is not None and watch.misses(statement.seq)
 
     def tail(self, author: bytes, feed: bytes) -> Action:
         """Ask for whatever comes behind the last statement held: a lost end leaves no gap."""

@@ -53,9 +53,6 @@ class Governor:
     def __init__(self, feed: Feed, holdings: Holdings, policy: Policy) -> None:
         self.policy = policy
         self.gaps = Gaps()
-        for charter in holdings.charters.values():
-            for seat in charter.body.governors:
-                self.gaps.expect(seat.governor, seat.feed)
         self._vigil = Vigil(feed.author, holdings, self.gaps)
         self.referred: dict[Digest, Decision] = {}
         """Cases that wait for a person: the id of the award or settlement → what the rules said."""

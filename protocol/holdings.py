@@ -10,6 +10,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 
 from protocol import limits
+from protocol.charters import Charters
 from protocol.contract import Contract
 from protocol.keys import Digest
 from protocol.notices import Charter
@@ -96,7 +97,7 @@ class Holdings:
     """The statements of one node, by contract."""
 
     def __init__(self, charter: Statement[Charter]) -> None:
-        self.charters: dict[bytes, Statement[Charter]] = {charter.id: charter}
+        self.charters = Charters(charter)
         self.contracts: dict[Digest, Contract] = {}
         self.seen = SeenIds()
         self.waiting = WaitingRoom(self.seen.forget)
@@ -151,7 +152,7 @@ class Holdings:
         contract = self._where.get(known)
         if contract is not None:
             return contract.held.get(known)
-        return self.standing.get(known) or self.elsewhere(known)
+        return self.standing.get(known) or self.charters.find(known) or self.elsewhere(known)
 
     def want(self, contract: Contract) -> tuple[Digest, ...]:
         """Note what a contract's chain names and nobody here holds, and say what it is (law 2)."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection
 
+import msgspec
+
 from protocol import limits
 from protocol.actions import Action, Check, Impossible, Report, Say, Show, Wish
 from protocol.admissible import fault_of_child, fault_of_task
@@ -61,19 +63,26 @@ class Manager:
         known = self._by_key.get(event.task.idempotency_key)
         if known is not None:
             return self._announced_again(self.tenders[known], check=event.check)
-        fault = fault_of_task(event.task, self._holdings, self._feed)
+        task = self._under_newest(event.task)
+        fault = fault_of_task(task, self._holdings, self._feed)
         if fault is None and event.parent:
             children = [self.tenders[child] for child in self._children.get(event.parent, ()) if child in self.tenders]
             siblings = [child.contract for child in children]
-            fault = fault_of_child(event.task, event.parent, siblings, self._holdings, self._feed)
+            fault = fault_of_child(task, event.parent, siblings, self._holdings, self._feed)
         if fault is not None:
             return [Impossible(event.task.idempotency_key, fault)]
-        statement = self._feed.say(event.task, about=event.parent, contract=None, now_ms=now_ms)
-        actions: list[Action] = [Say(skill_topic(event.task.skill), statement, has_effects(statement))]
+        statement = self._feed.say(task, about=event.parent, contract=None, now_ms=now_ms)
+        actions: list[Action] = [Say(skill_topic(task.skill), statement, has_effects(statement))]
         tender = self._adopt(statement, check=event.check, patience_ms=event.patience_ms, now_ms=now_ms)
         if event.check:
             actions.append(Wish(tender.contract.id))
         return self._pursue(tender, actions, now_ms)
+
+    def _under_newest(self, task: Announcement) -> Announcement:
+        """What begins now lives under the newest charter, whichever of its versions our user had in mind."""
+        charters = self._holdings.charters
+        outdated = task.charter in charters and task.charter != charters.newest.id
+        return msgspec.structs.replace(task, charter=charters.newest.id) if outdated else task
 
     def _announced_again(self, tender: Tender, *, check: bool) -> list[Action]:
         """Report the task as it stands; who wants to look at its result, perhaps after a restart, is asked now."""
@@ -223,7 +232,8 @@ class Manager:
         while True:
             reading = contract.reading
             tender.watch(reading, now_ms)
-            step = next_step(tender, reading, now_ms, all_answered=self._all_answered(tender))
+            barred = self._holdings.charters.revoked
+            step = next_step(tender, reading, now_ms, all_answered=self._all_answered(tender), barred=barred)
             if step is None:
                 break
             self._take_step(contract, step, actions, now_ms)

@@ -24,9 +24,8 @@ from protocol.certificate import (
     fault_of_claim,
     fault_of_signatures,
     read_certificate,
-    revoked_by,
 )
-from protocol.charter import fault_of_charter
+from protocol.charter import fault_of_version, revoked_by
 from protocol.codec import Malformed
 from protocol.keys import Digest, PeerId, Sealer
 from protocol.notices import Card, Charter, Checkpoint, Pause
@@ -230,8 +229,8 @@ class Membership:
 
         Of two with one number the first stays: they are a fork of the authority, and convict it.
         """
-        newer = statement.author == self._charter.author and statement.body.version > self._charter.body.version
-        if not newer or statement.market != self.market or fault_of_charter(statement.body) is not None:
+        newer = statement.body.version > self._charter.body.version
+        if not newer or fault_of_version(statement, self._charter) is not None:
             return []
         self._charter, self._revoked = statement, revoked_by(statement.body)
         return self._look_again()

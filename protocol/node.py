@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from protocol.actions import KEEP, Action, Fetch, Keep, Say
+from protocol.amendments import Amendments
 from protocol.amnesia import Orphans, Reminders
 from protocol.bidder import Bidder, Quote
 from protocol.contract import Contract
@@ -79,6 +80,8 @@ class Node:
         self._answered = AnswerTimes()
         self.convictions = Convictions(self.holdings.forks)
         self._incomplete = Incomplete(self.holdings)
+        gaps = self.governor.gaps if self.governor is not None else None
+        self.amendments = Amendments(self.holdings, self.convictions, gaps)
 
     @property
     def peer(self) -> PeerId:
@@ -152,6 +155,9 @@ class Node:
             return self._learn(contract, statement, now_ms) if self._welcome.to_contract(contract, statement) else []
         if isinstance(body, Card):
             return self._introduced(statement)  # type: ignore[arg-type]
+        if isinstance(body, Charter):
+            amended = self.amendments.heard(statement)  # type: ignore[arg-type]
+            return amended + self._released(self.holdings.waiting.release(statement.id), now_ms)
         if statement.about is not None:
             if isinstance(body, Award | Cancel) and self.governor is None and statement.author != self.feed.author:
                 return self._others_award(Digest(statement.about), statement, now_ms)
@@ -161,6 +167,9 @@ class Node:
         return []
 
     def _announced(self, announcement: AnyStatement, now_ms: int) -> list[Action]:
+        if self.holdings.charter_of(announcement.body) is None:  # type: ignore[arg-type]
+            self.holdings.waiting.admit(announcement.body.charter, announcement, now_ms)  # type: ignore[attr-defined]
+            return []
         if announcement.author == self.feed.author:
             return self._of_old_feed(announcement, now_ms)
         if self.governor is not None and not self.holdings.has_room(announcement.author):
@@ -173,8 +182,7 @@ class Node:
                 self.holdings.seen.forget(guest.id)
             return self.bidder.invited(announcement, now_ms)  # type: ignore[arg-type]
         contract = self.holdings.open(announcement)  # type: ignore[arg-type]
-        if contract is None:
-            return self.bidder.invited(announcement, now_ms)  # type: ignore[arg-type]
+        assert contract is not None, "its charter is held"
         actions: list[Action] = [KEEP]
         if self.governor is not None:
             actions += self.governor.heard(contract, announcement, now_ms)
@@ -184,8 +192,7 @@ class Node:
     def _of_old_feed(self, announcement: AnyStatement, now_ms: int) -> list[Action]:
         """Our own announcement from a journal that is lost: what is known of it, and then its end (law 6)."""
         contract = self.holdings.open(announcement)  # type: ignore[arg-type]
-        if contract is None:
-            return []
+        assert contract is not None, "its charter is held"
         actions = [KEEP, *self._released(self.holdings.waiting.release(announcement.id), now_ms)]
         return actions + self.orphans.disown(contract, now_ms)
 
@@ -294,6 +301,7 @@ class Node:
         actions: list[Action] = []
         if self.card is not None:
             actions.append(Say(peer_topic(newcomer), self.card))
+        actions += self.amendments.seen(newcomer)
         actions += self.contractor.seen(newcomer) + self.reminders.seen(newcomer)
         if self.governor is not None:
             actions += self.governor.gaps.seen(newcomer)

@@ -5,11 +5,12 @@ A replayed statement is never answered: it is taken in, and what follows from it
 
 from __future__ import annotations
 
-from protocol.actions import Action, Report
+from protocol.actions import Action, Amended, Report
 from protocol.contract import Contract
 from protocol.job import is_award_of
 from protocol.keys import Digest
 from protocol.node import Node
+from protocol.notices import Charter
 from protocol.statements import Announcement, AnyStatement, Award, Permit, Statement
 from protocol.states import State
 
@@ -36,12 +37,18 @@ class Replay:
             known = contract.id if contract is not None else Digest(statement.about or statement.id)
             node.feed.remember(statement, known)
             node.bidder.remember_bid(statement)
-        if contract is not None:
+        if isinstance(statement.body, Charter):
+            node.amendments.recall(statement)  # type: ignore[arg-type]
+            for guest in node.holdings.waiting.release(statement.id):
+                self.recall(guest)
+        elif contract is not None:
             node.holdings.seen.add(statement.id)
             self._recall_into(contract, statement)
         elif isinstance(statement.body, Permit) and statement.body.standing is not None:
             node.holdings.stand(statement)  # type: ignore[arg-type]
         elif isinstance(statement.body, Announcement):
+            if node.holdings.charter_of(statement.body) is None:
+                node.holdings.waiting.admit(statement.body.charter, statement, 0)
             self._recalled[statement.id] = statement  # type: ignore[assignment]
             for guest in node.holdings.waiting.release(statement.id):
                 self.recall(guest)
@@ -77,7 +84,8 @@ class Replay:
         """After replay: take up every contract that is not over."""
         node = self._node
         self._recalled.clear()
-        actions: list[Action] = []
+        charters = node.holdings.charters
+        actions: list[Action] = [Amended(charters.newest)] if charters.newest.body.version > 1 else []
         for contract in list(node.holdings.contracts.values()):
             # What was settled in an old feed is said again too, until the votes on it are in.
             settled = contract.reading.state is State.SETTLED

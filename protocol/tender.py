@@ -6,6 +6,7 @@ timer runs out. Saying the step, and saying it again, is `protocol.manager`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from protocol import limits
@@ -132,8 +133,10 @@ class Tender:
         return max(due, now_ms + 1) if due is not None else None
 
 
-def next_step(tender: Tender, reading: Reading, now_ms: int, *, all_answered: bool) -> Step | None:
-    """The next step of the chain, or None when it is not our turn."""
+def next_step(
+    tender: Tender, reading: Reading, now_ms: int, *, all_answered: bool, barred: Collection[bytes] = ()
+) -> Step | None:
+    """The next step of the chain, or None when it is not our turn. Nothing is awarded to who is `barred`."""
     contract = tender.contract
     if reading.end is not None or reading.fault is not None:
         return None
@@ -142,20 +145,22 @@ def next_step(tender: Tender, reading: Reading, now_ms: int, *, all_answered: bo
     if tender.withdrawn:
         return _cancel(contract, CancelReason.WITHDRAWN)
     if now_ms >= tender.deadline_at:
-        never = reading.epoch == 0 and not eligible(contract.announcement.body, contract.bids)
+        never = reading.epoch == 0 and not eligible(contract.announcement.body, contract.bids, barred)
         return _cancel(contract, CancelReason.NO_BIDS if never else CancelReason.DEADLINE)
     if reading.state is State.OPEN:
-        return _next_open(tender, reading, now_ms, all_answered=all_answered)
+        return _next_open(tender, reading, now_ms, all_answered=all_answered, barred=barred)
     return _next_awarded(tender, reading, now_ms)
 
 
-def _next_open(tender: Tender, reading: Reading, now_ms: int, *, all_answered: bool) -> Step | None:
+def _next_open(
+    tender: Tender, reading: Reading, now_ms: int, *, all_answered: bool, barred: Collection[bytes]
+) -> Step | None:
     contract = tender.contract
     task = contract.announcement.body
     if now_ms < tender.bid_until and not all_answered and (now_ms < tender.patience_until or contract.bids):
         return None
     former = [step.body.winner for step in reading.steps if isinstance(step.body, Award)]
-    considered = contract.bids[: limits.CONSIDERED_MAX]
+    considered = [bid for bid in contract.bids if bid.author not in barred][: limits.CONSIDERED_MAX]
     outcome = decide(contract.id, task, considered, former)
     if outcome is None:
         if now_ms < tender.patience_until:

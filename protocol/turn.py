@@ -16,7 +16,7 @@ from typing import Protocol
 import msgpack
 
 from protocol import limits
-from protocol.actions import KEEP, Action, Execute, Keep, Say, Show, Wish
+from protocol.actions import KEEP, Action, Amended, Execute, Keep, Say, Show, Wish
 from protocol.bundle import Door, Opened, Opener, evidence_of, open_bundle, open_door, open_evidence
 from protocol.codec import Malformed, decode, unpack
 from protocol.dues import earliest
@@ -28,6 +28,7 @@ from protocol.outbox import EXHIBITS_TAG, Outbox, exhibit_frames
 from protocol.replay import Replay
 from protocol.statements import AnyStatement, EffectClass
 from protocol.topics import TOPIC_LENGTH
+from protocol.uninvited import fault_of_evidence
 from protocol.wishes import note_of, wish_in
 
 _TAG_PREFIX = msgpack.packb(EXHIBITS_TAG)
@@ -125,7 +126,7 @@ class Turn:
             return []
         said: dict[int, AnyStatement] = {}
         left: list[Action] = []
-        durable = wished = False
+        durable = at_once = False
         for action in self._actions:
             if type(action) is Say:
                 statement = action.statement
@@ -137,13 +138,16 @@ class Turn:
                 self._outbox.show(action)
             elif type(action) is Wish:
                 self._received.append(note_of(action.contract))
-                wished = True
+                at_once = True
+            elif type(action) is Amended:
+                left.append(action)
+                durable = at_once = True  # no restart goes back behind a revocation
             elif type(action) is not Keep:
                 left.append(action)
             elif action.statement is not None and action.statement.seal is not None:
                 self._received += exhibit_frames([evidence_of(action.statement, self.sealer)])
         self._actions.clear()
-        if said or wished or self._must_record(now_ms):
+        if said or at_once or self._must_record(now_ms):
             received, self._received, self._received_due_ms = self._received, [], None
             try:
                 self._journal.record(received, [said[seq] for seq in sorted(said)], durable=durable)
@@ -206,12 +210,12 @@ class Turn:
     # Frames in
 
     def _open(self, frame: bytes, sealer: Sealer | None = None) -> list[Event]:
-        opener = self._opener if sealer is None else open_bundle
+        opener, door = (self._opener, self._door) if sealer is None else (open_bundle, open_door)
         sealer = sealer or self.sealer
         if frame[1 : 1 + len(_TAG_PREFIX)] == _TAG_PREFIX:
             return self._open_exhibits(frame, sealer)
         node = self.node
-        opened = opener(frame, market=node.market, sealer=sealer, seen=node.holdings.seen, door=self._door)
+        opened = opener(frame, market=node.market, sealer=sealer, seen=node.holdings.seen, door=door)
         return self._count(opened)
 
     def _open_exhibits(self, frame: bytes, sealer: Sealer) -> list[Event]:
@@ -230,8 +234,19 @@ class Turn:
         events: list[Event] = []
         for piece in pieces:
             opened = open_evidence(piece, market=self.node.market, sealer=sealer, seen=self.node.holdings.seen)
+            if sealer is self.sealer and self._door is not open_door:
+                opened = self._without_uninvited(opened)
             events += self._count(opened)
         return events
+
+    def _without_uninvited(self, opened: Opened) -> Opened:
+        statements, rulings = list[AnyStatement](), list(opened.rulings)
+        for statement in opened.statements:
+            if (fault := fault_of_evidence(statement, self.node, self._door)) is not None:
+                rulings.append(Ruling(Verdict.IGNORE, Blame.NOBODY, fault))
+            else:
+                statements.append(statement)
+        return Opened(statements, opened.repeated, rulings)
 
     def _count(self, opened: Opened) -> list[Event]:
         for ruling in opened.rulings:
@@ -247,7 +262,7 @@ def _is_pure(execute: Execute) -> bool:
 
 
 class _Trusting:
-    """The seal of our own journal: what is in it was verified when it came in."""
+    """The seal of our own journal: what is in it was verified, and let in, when it came."""
 
     def __init__(self, peer: PeerId) -> None:
         self.peer = peer

@@ -58,6 +58,10 @@ class WaitingRoom:
         guests = self._guests.get(missing)
         return guests[0].statement if guests else None
 
+    def behind(self, missing: bytes) -> list[AnyStatement]:
+        """Everybody who waits for an id, still."""
+        return [guest.statement for guest in self._guests.get(missing, ())]
+
     def take(self, wanted: Collection[bytes]) -> list[AnyStatement]:
         """Those of the guests that are themselves what somebody else is missing."""
         found: list[AnyStatement] = []

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from protocol.actions import Check, Convict, Execute, Fetch, FetchFeed, Report, Stop
-from protocol.bundle import evidence_of, seal
+from protocol.bundle import Door, evidence_of, open_door, seal
 from protocol.codec import decode, encode
 from protocol.events import Announce, Checked, Event, Heard, Present, Seen, Worked
 from protocol.feed import Feed
@@ -126,7 +126,7 @@ class TestPeer:
         feed = Feed(market=self.market.charter.id, author=self.sealer.peer, feed_id=feed_id_of(self.name, self.life))
         quotes = {skill: self._quote(price) for skill, price in self.prices.items()}
         self.node = Node(self.market.charter, feed, quotes=quotes, capacity=self.capacity, policy=self.policy)
-        self.turn = Turn(self.node, self.journal, self, self.sealer)
+        self.turn = Turn(self.node, self.journal, self, self.sealer, door=self.market.door_of(self))
         for received, said in self.journal.rows:
             for frame in received:
                 self.turn.replay(frame, ())
@@ -241,6 +241,8 @@ class TestMarket:
         """Directed pairs (from, to) between which nothing passes."""
         self.on_published: Callable[[TestPeer, bytes], None] = lambda sender, frame: None
         self.on_action: Callable[[TestPeer, object], None] = lambda actor, action: None
+        self.door_of: Callable[[TestPeer], Door] = lambda peer: open_door
+        """The door that a peer gets when it joins or is restarted."""
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._counter = 0
         self.turns = 0

@@ -110,7 +110,7 @@ def test_checks_run_cheapest_first() -> None:
     unheard = pack(rubbish, tag="vendue-bundle/2", **bad, **outside)
     assert ruling(unheard, **closed) == ([Ruling(*fault, "not a bundle")], 0)
     assert ruling(pack(rubbish, **bad, **outside), **closed) == ([ANOTHER_MARKET], 0)
-    assert ruling(pack(rubbish, **bad), **closed) == ([Ruling(Verdict.IGNORE, Blame.NOBODY, "author not admitted")], 0)
+    assert ruling(pack(rubbish, **bad), **closed) == ([Ruling(Verdict.IGNORE, Blame.NOBODY, "shut")], 0)
     assert ruling(pack(rubbish, **bad), seen=closed["seen"]) == ([], 1)
     assert sealer.verified == 0
     assert ruling(pack(rubbish, **bad)) == ([BAD_SIGNATURE], 0)
@@ -191,7 +191,7 @@ def test_door_sees_the_author_and_then_each_statement() -> None:
 
     opened = open_bundle(seal([early, late], sealer_of("ada")), market=MARKET, sealer=BO, door=door)
     assert opened.statements == [early]
-    assert opened.rulings == [Ruling(Verdict.IGNORE, Blame.NOBODY, "author revoked")]
+    assert opened.rulings == [Ruling(Verdict.IGNORE, Blame.NOBODY, "revoked")]
 
 
 # What was heard before

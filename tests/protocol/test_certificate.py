@@ -39,6 +39,7 @@ def fault(raw: bytes, under: Statement[Charter] | None = None, wall_ms: int = NO
     return fault_of(read_certificate(raw), (under or charter()).body, MARKET, SEALER, wall_ms)
 
 
+@pytest.mark.spec("M-10.4", "M-10.5")
 @pytest.mark.parametrize("raw", [admitted(), vouched()], ids=["by an admitter", "vouched"])
 def test_a_certificate_by_who_may_issue_it_holds(raw: bytes) -> None:
     """By an admitter, or by a member for another peer of its own computer."""
@@ -46,12 +47,14 @@ def test_a_certificate_by_who_may_issue_it_holds(raw: bytes) -> None:
     assert read_certificate(raw).raw == raw
 
 
+@pytest.mark.spec("M-10.4")
 def test_an_admitter_certifies_itself() -> None:
     """A governor's own certificate is issued by itself, with whatever rights it has."""
     own = claim("admitter", issuer=ADMITTER.peer, rights=tuple(Right))
     assert fault(issue(own, ADMITTER)) is None
 
 
+@pytest.mark.spec("M-10.4")
 def test_anybody_certifies_itself_where_the_market_is_open() -> None:
     """With the rights to bid, announce and observe, and no others."""
     raw = itself(rights=(Right.BID, Right.ANNOUNCE, Right.OBSERVE))
@@ -61,6 +64,7 @@ def test_anybody_certifies_itself_where_the_market_is_open() -> None:
         assert fault(itself(rights=(right,)), OPEN) == "a right that only an admitter gives"
 
 
+@pytest.mark.spec("M-10.3")
 def test_a_certificate_holds_from_its_beginning_to_its_end() -> None:
     """With a little slack before, for clocks differ, and none behind."""
     assert fault(admitted(), wall_ms=NOW_MS - limits.CLOCK_SLACK_MS) is None
@@ -73,6 +77,7 @@ STOLEN = msgpack.packb([*msgpack.unpackb(vouched())[:4], sealer_of("ada").sign(b
 LONG_PAST = {"from_ms": 0, "until_ms": NOW_MS - 1}
 
 
+@pytest.mark.spec("M-10.2", "M-10.3", "M-10.4", "M-10.5")
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
@@ -96,12 +101,14 @@ def test_a_certificate_that_does_not_hold_says_why(raw: bytes, reason: str) -> N
     assert fault(raw) == reason
 
 
+@pytest.mark.spec("M-10.5")
 @pytest.mark.parametrize("right", [Right.GOVERN, Right.ADMIT])
 def test_who_vouches_passes_on_no_government(right: Right) -> None:
     """Not even an admitter's or governor's own: seats and admitters are the charter's."""
     assert fault(vouched(rights=(right,), above=admitted(rights=tuple(Right)))) == "rights beyond those of who vouches"
 
 
+@pytest.mark.spec("M-10.3")
 @pytest.mark.parametrize("gone", ["child", "ada", "admitter"])
 def test_who_depends_on_a_revoked_key_is_out(gone: str) -> None:
     """The member, who vouches for it, and who issued to them."""
@@ -109,6 +116,7 @@ def test_who_depends_on_a_revoked_key_is_out(gone: str) -> None:
     assert fault(vouched(), charter(2, revoked=("bo",))) is None
 
 
+@pytest.mark.spec("M-10.4")
 def test_an_admitter_that_the_charter_no_longer_names_admits_nobody() -> None:
     """What it has issued must be issued again by another."""
     assert fault(admitted(), charter(2, admitters=())) == "issuer is no admitter of this market"
@@ -130,6 +138,7 @@ FIELDS = msgpack.unpackb(admitted())
 CHILD = msgpack.unpackb(vouched())
 
 
+@pytest.mark.spec("M-10.1")
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
@@ -154,12 +163,14 @@ def test_bytes_that_are_no_certificate_are_refused(raw: bytes, reason: str) -> N
         read_certificate(raw)
 
 
+@pytest.mark.spec("M-10.1")
 def test_two_certificates_of_the_longest_fields_fit() -> None:
     """The bound is large enough for whatever may hold."""
     longest = {"rights": tuple(Right), "from_ms": limits.COUNTER_MAX, "until_ms": limits.COUNTER_MAX}
     assert len(vouched(above=admitted(**longest), **longest)) <= limits.CERTIFICATE_MAX
 
 
+@pytest.mark.spec("M-10.2")
 @given(st.sampled_from((admitted(), vouched())).flatmap(lambda raw: st.tuples(st.just(raw), changed(raw))))
 def test_any_changed_byte_is_noticed(both: tuple[bytes, bytes]) -> None:
     """Changed, lost, added or cut off: it cannot be read, or it does not hold."""
@@ -168,6 +179,7 @@ def test_any_changed_byte_is_noticed(both: tuple[bytes, bytes]) -> None:
         assert raw == original or fault(raw) is not None
 
 
+@pytest.mark.spec("M-10.1")
 def test_fields_travel_in_the_order_of_the_class() -> None:
     """What is signed is an array without names."""
     assert msgpack.unpackb(FIELDS[1]) == [

@@ -44,6 +44,7 @@ CODE = make_code(KEY, **TERMS)  # type: ignore[arg-type]
 NONCE = bytes(32)
 
 
+@pytest.mark.spec("M-10.19")
 def test_a_code_says_what_was_put_into_it() -> None:
     """Market, admitter, rights, uses and end, with an end within a minute rounded up."""
     read = parse_code(CODE)
@@ -52,11 +53,13 @@ def test_a_code_says_what_was_put_into_it() -> None:
     assert read_claims(read.claims)._replace(secret=read.secret) == read
 
 
+@pytest.mark.spec("M-10.20")
 def test_a_code_is_ten_groups_of_five() -> None:
     """Fifty characters: it can be read out and typed."""
     assert [len(group) for group in CODE.split("-")] == [5] * 10
 
 
+@pytest.mark.spec("M-10.19")
 def test_only_the_admitter_makes_the_secret_again() -> None:
     """Nothing is stored before an invitation is used, and no other key makes the same."""
     read = parse_code(CODE)
@@ -65,6 +68,7 @@ def test_only_the_admitter_makes_the_secret_again() -> None:
     assert secret_of(KEY, read._replace(uses=3)) != read.secret
 
 
+@pytest.mark.spec("M-10.20")
 def test_a_code_is_read_as_people_type_it() -> None:
     """Capitals, spaces, hyphens anywhere or nowhere, and digits that look like letters."""
     for typed in (CODE.upper(), CODE.replace("-", ""), f"  {CODE.replace('-', ' ')}\n"):
@@ -72,6 +76,7 @@ def test_a_code_is_read_as_people_type_it() -> None:
     assert parse_code(CODE.replace("o", "0").replace("l", "1")) == parse_code(CODE)
 
 
+@pytest.mark.spec("M-10.20")
 def test_every_single_slip_is_noticed() -> None:
     """Each character changed into each other one, and each two neighbours swapped."""
     letters = CODE.replace("-", "")
@@ -117,6 +122,7 @@ def test_a_code_that_cannot_be_written_is_refused(changes: dict[str, object], re
         make_code(KEY, **(TERMS | changes))  # type: ignore[arg-type]
 
 
+@pytest.mark.spec("M-10.19")
 @given(st.sets(st.sampled_from(Right)))
 def test_rights_are_bits_and_back(rights: set[Right]) -> None:
     """In the order of the class, whatever order they came in."""
@@ -133,6 +139,7 @@ def test_roles_are_sets_of_rights() -> None:
         rights_of(32)
 
 
+@pytest.mark.spec("M-10.19")
 def test_secrets_do_not_show() -> None:
     """Not printed, not logged, not pickled: neither the admitter's key nor an invitation's secret."""
     read = parse_code(CODE)
@@ -147,6 +154,7 @@ def test_secrets_do_not_show() -> None:
         AdmitterKey(b"short")
 
 
+@pytest.mark.spec("M-10.22")
 def test_a_proof_is_for_one_joiner_and_one_conversation() -> None:
     """With any name in it changed it is another one."""
     names = [MARKET, ADMITTER.peer, ADA.peer, bytes(32), NONCE]
@@ -158,6 +166,7 @@ def test_a_proof_is_for_one_joiner_and_one_conversation() -> None:
     assert not proves_redemption(proof, proof_of_redemption(b"another", *names))
 
 
+@pytest.mark.spec("M-10.21")
 def test_what_a_lobby_signs_is_for_one_joiner_and_one_time() -> None:
     """No two conversations have the same words."""
     said = {
@@ -169,6 +178,7 @@ def test_what_a_lobby_signs_is_for_one_joiner_and_one_time() -> None:
     assert len({len(message) for message in said}) == 1
 
 
+@pytest.mark.spec("M-10.21")
 def test_a_lobby_needs_ten_bytes_of_the_market_and_shows_none() -> None:
     """A code carries enough to reach it; what is on the wire does not say which market it is."""
     assert lobby_secret(MARKET) == lobby_secret(MARKET[:10])
@@ -187,6 +197,7 @@ def request(**changes: object) -> Request:
     return Request(**fields)  # type: ignore[arg-type]
 
 
+@pytest.mark.spec("M-10.22")
 def test_a_request_is_signed_by_the_member() -> None:
     """Nobody gets a certificate for a key that it does not have."""
     assert open_request(sign_request(request(), ADA), market=MARKET, sealer=ADMITTER) == request()
@@ -198,6 +209,7 @@ def test_a_request_is_signed_by_the_member() -> None:
         open_request(sign_request(request(), ADA), market=bytes(32), sealer=ADMITTER)
 
 
+@pytest.mark.spec("M-10.22")
 @given(changed(sign_request(request(), ADA)))
 def test_any_changed_byte_of_a_request_is_noticed(raw: bytes) -> None:
     """It cannot be read, or its signature does not hold."""

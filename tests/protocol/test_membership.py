@@ -48,6 +48,7 @@ def test_a_certificate_that_does_not_hold_is_refused_in_a_phrase() -> None:
     assert not here.members
 
 
+@pytest.mark.spec("M-10.6")
 def test_the_newest_certificate_of_a_member_counts() -> None:
     """With another transport key, and the older one is nobody's from then on."""
     here = membership()
@@ -59,6 +60,7 @@ def test_the_newest_certificate_of_a_member_counts() -> None:
     assert here.by_transport_key(transport("ada")) is None
 
 
+@pytest.mark.spec("M-10.7")
 def test_a_transport_key_falls_to_who_proves_it() -> None:
     """Whoever has a neighbour's transport key certified for itself first does not keep it."""
     here = membership()
@@ -69,6 +71,7 @@ def test_a_transport_key_falls_to_who_proves_it() -> None:
     assert here.member(peer("squatter")) is None
 
 
+@pytest.mark.spec("M-10.3")
 def test_who_expires_is_out_when_the_clock_says_so() -> None:
     """Told once, at the door from that instant on, and in again with a new certificate."""
     here = membership()
@@ -92,6 +95,7 @@ def test_who_comes_early_is_in_when_its_time_has_come() -> None:
     assert here.member(peer("ada")) is not None
 
 
+@pytest.mark.spec("M-10.3", "M-10.12")
 def test_who_is_revoked_is_out_and_all_it_vouched_for() -> None:
     """With the charter that says so; an older one brings nobody back."""
     here = membership()
@@ -109,6 +113,7 @@ def test_who_is_revoked_is_out_and_all_it_vouched_for() -> None:
     assert here.member(peer("ada")) is not None
 
 
+@pytest.mark.spec("M-10.12")
 def test_only_the_authority_changes_the_charter() -> None:
     """In this market, soundly, with a higher number."""
     first = charter()
@@ -131,11 +136,13 @@ def test_the_first_of_two_charters_with_one_number_stays() -> None:
     assert here.charter == charter(2)
 
 
+@pytest.mark.spec("M-10.8")
 def test_every_kind_has_its_right() -> None:
     """A new kind is not let in by having been forgotten."""
     assert RIGHT_OF.keys() | {Charter} == {kind.body for kind in KINDS.values()}
 
 
+@pytest.mark.spec("M-10.8")
 @pytest.mark.parametrize("right", Right)
 def test_a_member_says_what_it_has_the_right_to(right: Right) -> None:
     """And nothing else, but for a card."""
@@ -149,6 +156,7 @@ def test_a_member_says_what_it_has_the_right_to(right: Right) -> None:
     assert here.door(ada.peer, ada.say(charter().body)) == "only the authority says charters"
 
 
+@pytest.mark.spec("M-10.8")
 def test_the_authority_says_charters_and_nothing_else() -> None:
     """It is no member, and needs no certificate."""
     here = membership()
@@ -157,11 +165,13 @@ def test_the_authority_says_charters_and_nothing_else() -> None:
     assert here.door(AUTHORITY.peer, AUTHORITY.say(task(), seq=9)) == "the authority says nothing but charters"
 
 
+@pytest.mark.spec("M-10.8")
 def test_a_stranger_stays_out() -> None:
     """Who has shown no certificate says nothing."""
     assert membership().door(peer("ada"), None) == "not a member"
 
 
+@pytest.mark.spec("M-10.6")
 def test_a_sponsor_answers_for_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who came first stays; there is room again for who renews."""
     monkeypatch.setattr(limits, "SPONSORED_MAX", 2)
@@ -173,6 +183,7 @@ def test_a_sponsor_answers_for_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(here.admit(admitted("bo")), Member)
 
 
+@pytest.mark.spec("M-10.6")
 def test_a_full_market_keeps_who_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody pushes a member out by coming, and what is kept of those outside is bounded."""
     monkeypatch.setattr(limits, "CARDS_MAX", 2)
@@ -184,6 +195,7 @@ def test_a_full_market_keeps_who_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
     assert here.members.keys() == {peer(name) for name in names[:2]}
 
 
+@pytest.mark.spec("M-10.6")
 @pytest.mark.parametrize("seed", range(4))
 def test_any_order_gives_the_same_members(seed: int) -> None:
     """Charters, certificates and the time, shuffled."""

@@ -46,8 +46,8 @@ AUCTION: Final = (
         "award-omits-a-bid",
         "The last bid that came in is not considered.",
         "tender",
-        "considered = contract.bids[: limits.CONSIDERED_MAX]",
-        "considered = contract.bids[: len(contract.bids) - 1 or 1]",
+        "not in barred][: limits.CONSIDERED_MAX]",
+        "not in barred][: len(contract.bids) - 1 or 1]",
     ),
     one_edit(
         "early-close-ignores-a-member",

@@ -9,9 +9,9 @@ from simulations.mutants.base import Edit, Mutant, one_edit
 MEMORY: Final = (
     one_edit(
         "publish-before-commit", "What a turn says leaves before it is recorded.", "turn",
-        "        if said or wished or self._must_record(now_ms):\n",
+        "        if said or at_once or self._must_record(now_ms):\n",
         "        for frame in self._outbox.empty(now_ms):\n            self._wire.publish(frame)\n"
-        "        if said or wished or self._must_record(now_ms):\n",
+        "        if said or at_once or self._must_record(now_ms):\n",
     ),
     one_edit(
         "seq-reused-after-restart", "A restarted peer says its last number again.", "feed",
