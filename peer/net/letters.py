@@ -1,0 +1,90 @@
+"""Requests at one of our ROUTER sockets, from whom, and no more of them than anybody may send."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import zmq
+
+from peer.net.doorkeeping import Caller
+from peer.net.rates import Meter, Passage, Rate, Table
+from peer.net.visitors import Visitors
+
+_NOBLOCK: Final = int(zmq.NOBLOCK)
+_PARTS: Final = 2
+_PARTS_MAX: Final = 4
+"""A message of more parts than this is nobody's mistake: its connection is cut."""
+
+
+class Letter(NamedTuple):
+    """A request: the way back, who asks, and what."""
+
+    sender: bytes
+    user: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterLimits:
+    """What one asker may ask."""
+
+    requests: Rate = field(default_factory=lambda: Rate(500, 1_000))
+    askers_max: int = 2_049  # twice as many as can be connected
+
+
+@dataclass(slots=True)
+class LetterCounts:
+    """What came and was dropped."""
+
+    odd_parts: int = 0
+    too_many: int = 0
+    of_nobody: int = 0
+
+
+class Letters:
+    """Reads one ROUTER socket."""
+
+    def __init__(
+        self,
+        socket: zmq.Socket[bytes],
+        visitors: Visitors,
+        *,
+        door: str,
+        identify: Callable[[zmq.Frame], Caller | None],
+        look: Callable[[], None],
+        offend: Callable[[bytes], None],
+        clock: Callable[[], float],
+        limits: LetterLimits,
+    ) -> None:
+        """`look` lets the visitors know what happened so far; `offend` is told who did what no honest peer does."""
+        self._socket, self._visitors, self._door = socket, visitors, door
+        self._identify, self._look, self._offend, self._clock = identify, look, offend, clock
+        self._askers: Table[bytes] = Table(lambda now_s: Meter(limits.requests, now_s=now_s), entries_max=limits.askers_max)
+        self.counts = LetterCounts()
+
+    def take(self) -> Letter | None:
+        """Take one message: None if it was none that may be answered. Raises zmq.Again if none is left."""
+        parts = [self._socket.recv(_NOBLOCK, copy=False)]
+        number = 1
+        while parts[-1].more:  # libzmq has the whole message; no more of it than this is copied
+            parts = [parts[0], self._socket.recv(_NOBLOCK, copy=False)]
+            number += 1
+        caller = self._identify(parts[-1])
+        if caller is None:
+            self.counts.of_nobody += 1
+            return None
+        self._look()
+        visitor = self._visitors.attribute(caller.descriptor, self._door, caller.number, caller.user)
+        passage = self._askers.pass_through(caller.user, self._clock(), 1)
+        if number != _PARTS:
+            self.counts.odd_parts += 1
+        elif passage is not Passage.OPEN:
+            self.counts.too_many += 1
+        if visitor is not None and (number > _PARTS_MAX or passage is Passage.ENOUGH):
+            self._visitors.cut(visitor)
+            self._offend(caller.user)
+        if visitor is None or number != _PARTS or passage is not Passage.OPEN:
+            return None
+        return Letter(parts[0].bytes, caller.user, parts[1].bytes)
