@@ -43,7 +43,7 @@ class Contacts:
         self._addresses[who] = found.addresses
         topic = peer_topic(who)
         self._topics[topic] = who
-        self._transport.connect(who, found.addresses.publish)
+        self._transport.connect(who, found.addresses.publish, b"")
         self._log.debug("a peer was found", other=short_peer(who), way=str(found.path))
         if topic in self._present:
             self._tell(Seen(who))
@@ -56,7 +56,7 @@ class Contacts:
 
     def noticed(self, presence: Presence) -> None:
         """Somebody subscribed to a peer's own topic at our publisher, or left: that peer can hear us, or cannot."""
-        topic, here = presence
+        topic, here = presence.topic, presence.here
         if topic[:1] != b"p":
             return
         who = self._topics.get(topic)

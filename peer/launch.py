@@ -10,6 +10,7 @@ from typing import Final
 
 from peer import keystore
 from peer.agent import Agent, quotes_of
+from peer.bench.unlocked import OpenTransport
 from peer.config import Settings
 from peer.founding import open_market
 from peer.health.door import answering
@@ -19,7 +20,7 @@ from peer.home import PeerHome, first_free, lock, market_home, runtime_home
 from peer.journal import Journal
 from peer.net.discovery import Discovery
 from peer.net.fetch import Fetch
-from peer.net.transport import Transport
+from peer.net.interfaces import resolve
 from peer.runtime import GOVERNOR_PAUSE_S, Runtime, clock_ms
 from protocol.errors import BadConfig
 from protocol.feed import Feed
@@ -69,7 +70,7 @@ async def launch(
         capacity = agent.capacity or settings.capacity
         quotes = quotes_of(agent.skills, agent.strategies, sealer.peer)
         node = Node(charter, feed, quotes=quotes, capacity=capacity, policy=policy)
-        transport = Transport(host=settings.interface)
+        transport = OpenTransport(hosts=resolve(settings.interface))
         turn = Turn(node, journal if on_said is None else _Overheard(journal, on_said), transport, sealer)
         for row in journal.replay():
             turn.replay(row.received, row.said)

@@ -4,24 +4,22 @@ In manual mode a subscription is a message that we read, with its connection's d
 takes effect only if we say so at once. Two things that libzmq does have to be known (4.3.5, tried out):
 
 - When a connection ends, one unsubscription comes for each topic that it had asked for, granted or not, without saying
-  whose. So both the member's own connections and those of liars are counted for each topic of one peer. A liar is cut at
-  once, hence the first ends are taken for its.
-- A message from a subscriber that is no subscription shifts libzmq's queue of connections against that of messages: the
-  next grant would go to another connection than the message's, and somebody would hear what is for another. So after
-  one nothing is granted until everything was read, and whoever asked meanwhile is cut, to come and ask again.
+  whose. So the member's own connections are counted for each topic of one peer, and those of liars as well. A liar is
+  cut at once, hence the first ends are taken for its.
+- A message from a subscriber that is no subscription shifts libzmq's queue of connections against that of messages:
+  the next grant would go to another connection than the message's, and somebody would hear what is for another. So
+  after one nothing is granted until everything was read, and whoever asked meanwhile is cut, to come and ask again.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import zmq
 
-from peer.net.rates import Penalties
 from peer.net.visitors import Visitor, Visitors
 
 TOPIC_BYTES: Final = 9
@@ -102,8 +100,10 @@ class Doorkeeper:
         offend: Callable[[bytes], None],
         limits: DoorLimits,
     ) -> None:
-        """`is_own` tells whether a topic is a peer's own; `look` lets the visitors know what happened so far;
-        `offend` is told who did what no honest peer does."""
+        """`is_own` tells whether a topic is a peer's own; `look` lets the visitors know what happened so far.
+
+        `offend` is told who did what no honest peer does.
+        """
         self._socket, self._visitors, self._door, self._limits = socket, visitors, door, limits
         self._identify, self._may_hear, self._is_own = identify, may_hear, is_own
         self._look, self._offend = look, offend

@@ -10,9 +10,11 @@ import ipaddress
 import re
 from typing import NamedTuple
 
+from protocol.limits import ADDRESSES_MAX
+
 ADDRESS_LENGTH_MAX = 80
 """`tcp://[`, the longest IPv6 address, a zone of sixteen, `]:` and a port."""
-HOSTS_MAX = 8
+HOSTS_MAX = ADDRESSES_MAX
 """Addresses of one computer: more are noise, and each is one more to try."""
 
 _V4 = re.compile(r"tcp://([0-9.]{7,15}):([1-9][0-9]{0,4})", re.ASCII)

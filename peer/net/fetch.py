@@ -28,7 +28,7 @@ from peer.net.requests import (
     pack,
     pack_request,
 )
-from peer.net.transport import Transport
+from peer.net.transport import Letter, Transport
 from peer.net.watch import Watch
 
 _NOBLOCK = int(zmq.NOBLOCK)
@@ -75,6 +75,7 @@ class _Line:
     """One DEALER to one asked peer: what comes in on it can answer only what was asked on it."""
 
     address: str
+    server_key: bytes
     socket: zmq.Socket[bytes]
     watch: Watch
     questions: dict[int, _Question] = field(default_factory=dict)
@@ -108,14 +109,14 @@ class Fetch:
         self._loop = loop
         self._watch = Watch(loop, self._router, self._answer_all)
 
-    def ask(self, key: bytes, address: str, request: Request, on_answer: OnAnswer) -> bool:
-        """Ask the peer called `key` at its fetch address; false if too much is outstanding already.
+    def ask(self, key: bytes, address: str, request: Request, on_answer: OnAnswer, *, server_key: bytes = b"") -> bool:
+        """Ask the peer called `key` at its fetch address, if it holds `server_key`; false if too much is outstanding.
 
         `on_answer` is called exactly once: with what came, which is nothing at all when the time is over. Raises
         UsageError on an address that is none.
         """
         assert self._loop is not None, "listen first"
-        line = self._line(key, address)
+        line = self._line(key, address, server_key)
         if line is None or len(line.questions) >= self._limits.outstanding_per_peer_max:
             return False
         request_id = next(self._request_ids)
@@ -142,21 +143,23 @@ class Fetch:
         assert self._watch is not None
         try:
             for _ in range(self._limits.requests_per_round_max):
-                self._answer(self._router.recv_multipart(_NOBLOCK))
+                letter = self._transport.asked()
+                if letter is not None:
+                    self._answer(letter)
         except zmq.Again:
             return
         finally:
             self._watch.look_soon()  # our sends may have taken the signal, and a failing handler must not
 
-    def _answer(self, parts: list[bytes]) -> None:
-        opened = open_request(parts[1]) if len(parts) == 2 else None
+    def _answer(self, letter: Letter) -> None:
+        opened = open_request(letter.body)
         if opened is None:
             self.counts.malformed += 1
             return
         request_id, request = opened
         try:
             for page in self._pages(request_id, self._items(request)):
-                self._router.send_multipart((parts[0], pack(page)), _NOBLOCK)
+                self._router.send_multipart((letter.sender, pack(page)), _NOBLOCK)
         except zmq.ZMQError:  # the asker has left, or does not read
             self.counts.undeliverable += 1
 
@@ -186,24 +189,24 @@ class Fetch:
         for number, page in enumerate(pages, start=1):
             yield Page(request_id, page, number < len(pages))
 
-    def _line(self, key: bytes, address: str) -> _Line | None:
+    def _line(self, key: bytes, address: str, server_key: bytes) -> _Line | None:
         line = self._lines.get(key)
-        if line is not None and line.address != address:
+        if line is not None and (line.address, line.server_key) != (address, server_key):
             self._close_line(key, line)
             line = None
         if line is None:
             if len(self._lines) >= self._limits.lines_max and not self._close_an_idle_line():
                 return None
-            line = self._open_line(key, address)
+            line = self._open_line(key, address, server_key)
         if line.idle is not None:
             line.idle.cancel()
             line.idle = None
         return line
 
-    def _open_line(self, key: bytes, address: str) -> _Line:
+    def _open_line(self, key: bytes, address: str, server_key: bytes) -> _Line:
         assert self._loop is not None
-        socket = self._transport.asking(address)
-        line = _Line(address, socket, Watch(self._loop, socket, lambda: self._read(key, line)))
+        socket = self._transport.asking(address, server_key)
+        line = _Line(address, server_key, socket, Watch(self._loop, socket, lambda: self._read(key, line)))
         self._lines[key] = line
         return line
 

@@ -61,7 +61,9 @@ class Letters:
         """`look` lets the visitors know what happened so far; `offend` is told who did what no honest peer does."""
         self._socket, self._visitors, self._door = socket, visitors, door
         self._identify, self._look, self._offend, self._clock = identify, look, offend, clock
-        self._askers: Table[bytes] = Table(lambda now_s: Meter(limits.requests, now_s=now_s), entries_max=limits.askers_max)
+        self._askers: Table[bytes] = Table(
+            lambda now_s: Meter(limits.requests, now_s=now_s), entries_max=limits.askers_max
+        )
         self.counts = LetterCounts()
 
     def take(self) -> Letter | None:

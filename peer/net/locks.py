@@ -27,8 +27,6 @@ class TransportKeys(NamedTuple):
     def __repr__(self) -> str:
         return f"TransportKeys(public={self.public.hex()})"
 
-    __str__ = __repr__
-
 
 class Entry(StrEnum):
     """What the warden says about a key."""

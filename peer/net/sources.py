@@ -39,7 +39,8 @@ class Source:
     peer: bytes
     address: str
     server_key: bytes
-    tried_s: float
+    call_s: float
+    """When it is to be called anew, if it is not connected then."""
     descriptor: int | None = None
     metered: int = 0
     """Bytes that had come in when it was last looked at."""
@@ -64,7 +65,6 @@ class Sources:
         look: Callable[[], None],
         sponsor_of: Callable[[bytes], bytes],
         connections_max: int,
-        now_s: float,
     ) -> None:
         """`look` brings the monitor's events to `hear`."""
         self._limits, self._look, self._sponsor_of = limits, look, sponsor_of
@@ -86,16 +86,34 @@ class Sources:
         """Whose the frames are that passed last, in order."""
         self.counts = SourceCounts()
 
-    def add(self, peer: bytes, address: str, server_key: bytes, now_s: float) -> None:
-        """Expect `peer` at `address` from now on."""
-        self._by_peer[peer] = Source(peer, address, server_key, now_s)
+    def add(self, peer: bytes, address: str, server_key: bytes, call_s: float) -> None:
+        """Expect `peer` at `address` from now on; it has been called, and is called anew if that comes to nothing."""
+        self._by_peer[peer] = Source(peer, address, server_key, call_s)
+
+    def call_later(self, peer: bytes, call_s: float) -> Source | None:
+        """Its connection is given up, and made anew then."""
+        source = self._by_peer.get(peer)
+        if source is not None:
+            self._part(source)
+            source.call_s = call_s
+        return source
+
+    def due(self, now_s: float, pause_s: float) -> list[Source]:
+        """Whoever is to be called now, and has not been reached; it is called again after a pause."""
+        due = [source for source in self._by_peer.values() if source.descriptor is None and source.call_s <= now_s]
+        for source in due:
+            source.call_s = now_s + pause_s
+        return due
+
+    def on(self, descriptor: int) -> bytes:
+        """Whose the connection is, as far as that is certain."""
+        return self._whose([descriptor])[0]
 
     def remove(self, peer: bytes) -> Source | None:
         """Expect `peer` no more; what it has said and nobody has read is nobody's."""
         source = self._by_peer.pop(peer, None)
-        if source is not None and source.descriptor is not None:
-            self._by_descriptor.pop(source.descriptor, None)
-            self._former.add(source.descriptor)
+        if source is not None:
+            self._part(source)
         return source
 
     def get(self, peer: bytes) -> Source | None:
@@ -161,10 +179,6 @@ class Sources:
         self._strikes.forget(peer)
         return peer
 
-    def unheard(self, before_s: float) -> list[Source]:
-        """Those that are not connected, and were tried last before then: libzmq may have given up on them."""
-        return [one for one in self._by_peer.values() if one.descriptor is None and one.tried_s < before_s]
-
     def sweep(self, passed_s: float) -> list[bytes]:
         """Whoever has sent more bytes than twice its rate, as the kernel counts: messages that never end as well."""
         rate, loud = self._limits.member_bytes, []
@@ -177,11 +191,20 @@ class Sources:
                     loud.append(source.peer)
         return loud
 
+    def _part(self, source: Source) -> None:
+        """What it has said and nobody has read is nobody's from now on."""
+        if source.descriptor is not None:
+            self._by_descriptor.pop(source.descriptor, None)
+            self._former.add(source.descriptor)
+            source.descriptor = None
+
     def _called(self, descriptor: int, endpoint: str) -> list[Source]:
         """Who was called at an endpoint; libzmq may write an address another way than we were told it."""
         remote = descriptors.remote_of(descriptor)
         return self.at(endpoint) or (
-            [one for one in self._by_peer.values() if split_address(one.address) == remote] if remote is not None else []
+            [one for one in self._by_peer.values() if split_address(one.address) == remote]
+            if remote is not None
+            else []
         )
 
     def _whose(self, came_on: Sequence[int]) -> list[bytes]:
@@ -217,7 +240,9 @@ class Sources:
         sponsor = self._sponsor_of(peer)
         passage = self._sponsors.pass_through(sponsor, now_s, load, size)
         if passage is Passage.ENOUGH:
-            loud.append(max((one for one in self._loads if self._sponsor_of(one) == sponsor), key=self._loads.__getitem__))
+            loud.append(
+                max((one for one in self._loads if self._sponsor_of(one) == sponsor), key=self._loads.__getitem__)
+            )
         if passage is not Passage.OPEN:
             self.counts.too_much_of_sponsor += load
         return passage is Passage.OPEN

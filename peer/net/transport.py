@@ -1,69 +1,57 @@
-"""Frames over ZeroMQ: one publisher, one subscriber and one answering socket per peer, and one Context for them.
+"""Frames over ZeroMQ between members: every socket is locked, and everything that a remote does is bounded.
 
-It moves bytes and refuses to know what a statement, a peer or a market is: a frame begins with its topic of nine bytes
-(a letter and eight more), and a key is whatever the caller tells connections apart by. A second transport (CURVE, or a
-wide-area one) has to offer the same few methods.
-
-What libzmq leaves unbounded, and nothing here can bound: how many topics one remote subscribes (each is short, see
-`subscription_bytes_max`), and how many parts one message of many parts has. Both end where strangers are kept out.
+It moves bytes and refuses to know what a statement or a market is: a frame begins with its topic of nine bytes (a
+letter and eight more), and whose a key is, and what it may hear, is the warden's word. A second transport (a wide-area
+one) has to offer the same few methods.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
-import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import zmq
 
+from peer.net import descriptors, proof
+from peer.net.conduct import Conduct
+from peer.net.doorkeeping import Caller, Doorkeeper, Presence
+from peer.net.endpoints import address, fault_of_address
+from peer.net.letters import Letter, LetterCounts, Letters
+from peer.net.locks import Locks, TransportKeys, Warden
+from peer.net.monitor import ACCEPTED, CONNECTED, DISCONNECTED, Monitor
+from peer.net.sockets import Sockets, TransportLimits
 from peer.net.watch import Watch, readable
+from peer.net.zap import NUMBER, Responder
 from protocol.errors import BadConfig, UsageError
+from protocol.topics import TOPIC_LENGTH, peer_topic
 
-TOPIC_BYTES = 9
-_ADDRESS = re.compile(r"tcp://([0-9.]{7,15}):([1-9][0-9]{0,4})", re.ASCII)
-_NOBLOCK = int(zmq.NOBLOCK)
+__all__ = [
+    "TOPIC_BYTES",
+    "Addresses",
+    "Letter",
+    "Presence",
+    "Transport",
+    "TransportKeys",
+    "TransportLimits",
+    "Warden",
+    "fault_of_address",
+]
+
+TOPIC_BYTES: Final = TOPIC_LENGTH
+PUBLISH, FETCH, LOBBY = "publish", "fetch", "lobby"
+_NOBLOCK: Final = int(zmq.NOBLOCK)
+_SRCFD: Final = int(zmq.SRCFD)
 
 
 class Addresses(NamedTuple):
-    """Where a peer can be reached: `tcp://IPv4:port` each."""
+    """Where a peer can be reached on its first host: `tcp://IP:port` each."""
 
     publish: str
     fetch: str
-
-
-class Presence(NamedTuple):
-    """A remote subscribed to `topic` at our publisher, or (`here` is false) the last that had it has left."""
-
-    topic: bytes
-    here: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransportLimits:
-    """Every number of the sockets, and why it is that number."""
-
-    frame_bytes_max: int = (
-        4 * 1024 * 1024
-    )  # the largest bundle, and room; a byte more ends the sender's connection until it is connected anew
-    subscription_bytes_max: int = 512  # a topic has 9, a CURVE handshake 300; each byte of a topic costs 54 in here
-    request_bytes_max: int = 16 * 1024  # several times 64 ids of 32 bytes
-    answer_bytes_max: int = 512 * 1024  # twice a page of an answer
-    send_queue_frames: int = 32_768  # per reader: a second of a busy market; beyond it frames are dropped unseen
-    receive_queue_frames: int = 32_768  # per sender: what a long turn may let pile up
-    fetch_queue_frames: int = 64  # per asker and per asked: more outstanding questions nobody has
-    presences_per_drain_max: int = 1024  # a flood of subscriptions must not hold up a turn
-    connections_max: int = 1024  # twice this in descriptors must be allowed (RLIMIT_NOFILE)
-    backlog_connections: int = 256  # a market that starts at once connects at once
-    heartbeat_interval_ms: int = 500  # a stopped peer is noticed in two seconds
-    heartbeat_timeout_ms: int = 1500  # three beats: one lost on a loaded machine says nothing
-    handshake_ms: int = 1000  # with the default of 30 s, half-open connections eat all descriptors
-    reconnect_ms: int = 100  # a restarted peer is back at once
-    reconnect_ms_max: int = 2000  # a peer that is gone costs one attempt in two seconds
-    linger_ms: int = 250  # time for a goodbye to leave; closing blocks no longer than this
 
 
 @dataclass(slots=True)
@@ -71,137 +59,255 @@ class TransportCounts:
     """What was dropped where it can be seen; a full queue of one reader drops unseen inside libzmq."""
 
     frames_dropped: int = 0
-    odd_subscriptions: int = 0
     connections_refused: int = 0
-
-
-def fault_of_address(address: object) -> str | None:
-    """Say why `address` is nothing to connect to, or None when it is `tcp://IPv4:port`.
-
-    Names are refused: libzmq would look them up in its I/O thread, for everybody else's frames to wait.
-    """
-    found = _ADDRESS.fullmatch(address) if type(address) is str and len(address) < 40 else None
-    if found is None:
-        return "address is not tcp://IPv4:port"
-    try:
-        host = ipaddress.IPv4Address(found[1])
-    except ValueError:
-        return "address has no valid IPv4 host"
-    if host.is_multicast or host.is_unspecified or host.is_reserved:
-        return "address is not of one machine"
-    return None if int(found[2]) < 65_536 else "address has no valid port"
+    odd_frames: int = 0
+    penalties: int = 0
 
 
 class Transport:
-    """The sockets of one peer, bound to random ports of `host` from the start, heard from `listen` on.
+    """The sockets of one peer, bound to random ports of `hosts` from the start, heard and unlocked from `listen` on.
 
     libzmq does half of its work, such as subscribing again after a lost connection, in the calls of whoever owns the
     socket: a transport that neither listens nor receives does not recover.
     """
 
-    def __init__(self, *, host: str = "127.0.0.1", limits: TransportLimits | None = None) -> None:
-        """`host` is one IPv4 address of this machine, never all of them. Raises BadConfig if it cannot be bound."""
-        self._limits = limits or TransportLimits()
+    def __init__(
+        self,
+        *,
+        hosts: Sequence[str] = ("127.0.0.1",),
+        keys: TransportKeys,
+        lobby_secret: bytes,
+        warden: Warden,
+        limits: TransportLimits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`hosts` are IP addresses of this machine, never all of them unasked.
+
+        Raises BadConfig if one cannot be bound, or if libzmq was built without CURVE.
+        """
+        if not zmq.has("curve"):
+            raise BadConfig("This libzmq has no CURVE.", why="No connection could be locked.", do="Install pyzmq anew.")
+        self.limits = limits = limits or TransportLimits()
         self.counts = TransportCounts()
-        self._context = zmq.Context(io_threads=1)
-        self._publisher = self._socket(zmq.XPUB, self._limits.subscription_bytes_max, linger=self._limits.linger_ms)
-        self._publisher.setsockopt(zmq.XPUB_VERBOSE, 1)  # a second subscriber of a topic is news as well
-        self._subscriber = self._socket(zmq.SUB, self._limits.frame_bytes_max)
-        self.answering = self._socket(zmq.ROUTER, self._limits.request_bytes_max, queue=self._limits.fetch_queue_frames)
-        self.answering.setsockopt(zmq.ROUTER_MANDATORY, 1)  # an answer to somebody who left is an error, not a secret
-        self.addresses = Addresses(self._bind(self._publisher, host), self._bind(self.answering, host))
+        self._keys, self._warden, self._clock = keys, warden, clock
+        descriptors.raise_limit()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
+        self._responder = Responder(self._context, warden, is_penalised=self.penalised)
+        self._locks = self._make_locks(keys, lobby_secret)
+        self._sockets = sockets = Sockets(self._context, limits, self._locks)
+        self.answering, self.lobby = sockets.answering, sockets.lobby
+        doors = {PUBLISH: sockets.publisher, FETCH: sockets.answering, LOBBY: sockets.lobby}
+        self._doors = {name: Monitor(self._context, door, ACCEPTED | DISCONNECTED) for name, door in doors.items()}
+        self._calls = Monitor(self._context, sockets.subscriber, CONNECTED | DISCONNECTED)
+        self._conduct = Conduct(
+            limits.conduct,
+            doors=self._doors,
+            subscriber=self._calls,
+            sponsor_of=warden.sponsor_of,
+            clock=clock,
+            passing=LOBBY,
+            connections_max=limits.connections_max,
+        )
+        self._doorkeeper = Doorkeeper(
+            sockets.publisher,
+            self._conduct.visitors,
+            door=PUBLISH,
+            identify=self._identify,
+            may_hear=warden.may_hear,
+            is_own=self._is_own,
+            look=self._conduct.look_at_visitors,
+            offend=self.penalise,
+            limits=limits.doors,
+        )
+        self._letters = Letters(
+            sockets.answering,
+            self._conduct.visitors,
+            door=FETCH,
+            identify=self._identify,
+            look=self._conduct.look_at_visitors,
+            offend=self.penalise,
+            clock=clock,
+            limits=limits.letters,
+        )
+        self.endpoints = sockets.bind(hosts)
         self._topics: set[bytes] = set()
-        self._connected: dict[bytes, str] = {}
-        self._send: Callable[[bytes, int], object] = self._publisher.send
-        self._recv: Callable[[int], bytes] = self._subscriber.recv
+        self._recv: Callable[[int, bool], zmq.Frame] = sockets.subscriber.recv  # type: ignore[assignment]
         self._watches: tuple[Watch, ...] = ()
+        self._always: tuple[Watch, ...] = ()
+        self._timer: asyncio.TimerHandle | None = None
         self._look_at_publisher: Callable[[], None] = _nobody_listens
         self._look_at_subscriber: Callable[[], None] = _nobody_listens
+
+    @property
+    def addresses(self) -> Addresses:
+        """The market's sockets on the first host."""
+        host, publish, fetch = self.endpoints.hosts[0], self.endpoints.publish, self.endpoints.fetch
+        return Addresses(address(host, publish), address(host, fetch))
+
+    @property
+    def letters(self) -> LetterCounts:
+        """What came at the answering socket and was not handed on."""
+        return self._letters.counts
+
+    # Frames
 
     def subscribe(self, topic: bytes) -> None:
         """Hear frames that begin with `topic` from now on; the empty topic hears everything. May be called twice."""
         if topic not in self._topics:
             self._topics.add(topic)
-            self._subscriber.setsockopt(zmq.SUBSCRIBE, topic)
-            self._look_at_subscriber()
-
-    def connect(self, key: bytes, publish: str) -> bool:
-        """Hear the publisher at `publish` under the name `key`, there only; false if there are too many already.
-
-        The address may be a stranger's word; look at it with `fault_of_address` first. Raises UsageError on a bad one.
-        """
-        if self._connected.get(key) == publish:
-            return True
-        if fault := fault_of_address(publish):
-            raise UsageError("This address cannot be connected to.", why=fault, do="Check it where it came from.")
-        self.disconnect(key)
-        if len(self._connected) >= self._limits.connections_max:
-            self.counts.connections_refused += 1
-            return False
-        if publish not in self._connected.values():  # a second connection would bring every frame twice
-            self._subscriber.connect(publish)
-        self._connected[key] = publish
-        self._look_at_subscriber()
-        return True
-
-    def disconnect(self, key: bytes) -> None:
-        """Hear `key` no more; nothing happens if it was not connected."""
-        publish = self._connected.pop(key, None)
-        if publish is not None and publish not in self._connected.values():
-            with contextlib.suppress(zmq.ZMQError):  # libzmq forgets an endpoint that refused its handshake
-                self._subscriber.disconnect(publish)
+            self._sockets.subscriber.setsockopt(zmq.SUBSCRIBE, topic)
             self._look_at_subscriber()
 
     def publish(self, frame: bytes) -> None:
         """Send `frame` to whoever subscribed to a prefix of it; never blocks, and a reader too slow misses it."""
-        if len(frame) > self._limits.frame_bytes_max:
+        if len(frame) > self.limits.frame_bytes_max:
             raise UsageError(f"A frame of {len(frame)} bytes was not sent.", why="Every reader would hang up on it.")
         try:
-            self._send(frame, _NOBLOCK)
+            self._sockets.publisher.send(frame, _NOBLOCK)
         except zmq.Again:
             self.counts.frames_dropped += 1
         self._look_at_publisher()
 
     def receive(self, most: int) -> list[bytes]:
         """Take at most `most` frames that have arrived; if that many came, `ready` is called again for the rest."""
+        if not self._always:
+            self.attend()
         frames: list[bytes] = []
-        take, recv = frames.append, self._recv
-        try:
+        came_on: list[int] = []
+        socket, recv, is_empty = self._sockets.subscriber, self._recv, False
+        with contextlib.suppress(zmq.Again):
             for _ in range(most):
-                if not readable(self._subscriber):  # cheaper than the error
-                    return frames
-                take(recv(_NOBLOCK))
-        except zmq.Again:
-            return frames
-        self._look_at_subscriber()
+                if is_empty := not readable(socket):  # cheaper than the error
+                    break
+                message = recv(_NOBLOCK, False)
+                if message.more:
+                    self._skip(message)
+                else:
+                    frames.append(message.bytes)
+                    came_on.append(message.get(_SRCFD))
+            else:
+                self._look_at_subscriber()
+        sources = self._conduct.sources
+        frames, loud = sources.sift(frames, came_on, self._clock()) if frames else (frames, ())
+        if is_empty:
+            sources.emptied()
+        for peer in loud:
+            self.penalise(peer)
         return frames
 
+    def blame(self, index: int) -> None:
+        """Blame the connection of frame `index` of those received last; who is blamed too often is kept out a while."""
+        peer = self._conduct.sources.strike(index, self._clock())
+        if peer is not None:
+            self.penalise(peer)
+
     def presences(self) -> list[Presence]:
-        """Take what remotes subscribed and left since the last call, a bounded number of them at a time."""
-        found: list[Presence] = []
-        if not readable(self._publisher):
-            return found
-        try:
-            for _ in range(self._limits.presences_per_drain_max):
-                message = self._publisher.recv(_NOBLOCK)
-                if message[:1] not in (b"\0", b"\1") or len(message) > 1 + TOPIC_BYTES:
-                    self.counts.odd_subscriptions += 1
-                else:
-                    found.append(Presence(message[1:], message[0] == 1))
-        except zmq.Again:
-            return found
-        self._look_at_publisher()
+        """Take which members came to hear their own topic and left since the last call, a bounded number at a time."""
+        if not self._always:
+            self.attend()
+        if not readable(self._sockets.publisher):
+            return []
+        found, was_all = self._doorkeeper.take()
+        if not was_all:
+            self._look_at_publisher()
         return found
 
+    def asked(self) -> Letter | None:
+        """Take one request from `answering`; None if it was none that may be answered. Raises zmq.Again at the end."""
+        return self._letters.take()
+
+    # Connections
+
+    def connect(self, peer: bytes, publish: str, server_key: bytes) -> bool:
+        """Hear the publisher of `peer`, there only, if it holds `server_key`; false if there are too many already.
+
+        The address may be a stranger's word; look at it with `fault_of_address` first. Raises UsageError on a bad one.
+        """
+        sources = self._conduct.sources
+        source = sources.get(peer)
+        if source is not None and (source.address, source.server_key) == (publish, server_key):
+            return True
+        if fault := fault_of_address(publish):
+            raise UsageError("This address cannot be connected to.", why=fault, do="Check it where it came from.")
+        self.disconnect(peer)
+        if len(sources) >= self.limits.connections_max:
+            self.counts.connections_refused += 1
+            return False
+        is_called = any(other.server_key == server_key for other in sources.at(publish))
+        sources.add(peer, publish, server_key, self._clock() + self.limits.conduct.redial_ms / 1000)
+        if self.penalised(peer):
+            sources.call_later(peer, self._clock())  # whoever is penalised then is called after that
+        elif not is_called:  # a second connection would bring every frame twice
+            self._sockets.connect(self._sockets.subscriber, publish, server_key)
+        self._look_at_subscriber()
+        return True
+
+    def disconnect(self, peer: bytes) -> None:
+        """Hear `peer` no more; nothing happens if it was not connected."""
+        source = self._conduct.sources.remove(peer)
+        if source is not None:
+            self._hang_up_at(source.address)
+
+    def asking(self, address: str, server_key: bytes) -> zmq.Socket[bytes]:
+        """Open a DEALER to a member's answering socket, for whoever fetches; it closes with this transport."""
+        if fault := fault_of_address(address):
+            raise UsageError("Nobody can be asked at this address.", why=fault, do="Check it where it came from.")
+        return self._sockets.dealer(address, server_key)
+
+    def knocking(self, address: str) -> zmq.Socket[bytes]:
+        """Open a DEALER to a lobby of this market; whoever opens knows which market it is, and no more."""
+        return self.asking(address, self._locks.lobby_public)
+
+    def expel(self, peer: bytes) -> None:
+        """Cut every live connection of `peer`, in both directions; what comes anew is judged anew."""
+        self._conduct.visitors.expel(peer, self._responder.number)
+        self.disconnect(peer)
+
+    def penalise(self, peer: bytes) -> None:
+        """Cut every connection of `peer`, and keep it out for a while that grows each time; then it is called again."""
+        if self.penalised(peer):
+            return
+        self.counts.penalties += 1
+        until_s = self._conduct.penalties.punish(peer, self._clock())
+        self._conduct.visitors.expel(peer, self._responder.number)
+        source = self._conduct.sources.call_later(peer, until_s)
+        if source is not None:
+            self._hang_up_at(source.address)
+
+    def penalised(self, peer: bytes) -> bool:
+        """Tell whether `peer` is kept out now for having done too much."""
+        return self._conduct.is_penalised(peer)
+
+    # Life
+
     def listen(self, loop: asyncio.AbstractEventLoop, ready: Callable[[], None]) -> None:
-        """Have `loop` call `ready` whenever `receive` or `presences` may have something."""
-        publisher = Watch(loop, self._publisher, ready)
-        subscriber = Watch(loop, self._subscriber, ready)
+        """Let members in, and have `loop` call `ready` whenever `receive` or `presences` may have something."""
+        publisher = Watch(loop, self._sockets.publisher, ready)
+        subscriber = Watch(loop, self._sockets.subscriber, ready)
         self._watches = (publisher, subscriber)
+        self._always = (
+            Watch(loop, self._responder.socket, self._responder.answer),
+            Watch(loop, self._calls.socket, self._conduct.look_at_sources),
+            *(Watch(loop, door.socket, self._conduct.look_at_visitors) for door in self._doors.values()),
+        )
         self._look_at_publisher, self._look_at_subscriber = publisher.look_soon, subscriber.look_soon
+        self._tick(loop)
+
+    def attend(self) -> None:
+        """Do once what the loop does while this listens: let members in, and look at every connection."""
+        self._responder.answer()
+        self._conduct.look_at_visitors()
+        self._conduct.look_at_sources()
+        self._look_around()
+
+    async def prove_locks(self) -> None:
+        """Try to get in as a stranger. Raises BadConfig if that succeeds, or if nobody is asked who may come in."""
+        endpoints = self.endpoints
+        addresses = [address(endpoints.hosts[0], port) for port in (endpoints.publish, endpoints.fetch)]
+        await proof.prove(addresses, self._keys.public, self._responder, self.attend)
 
     def pause(self) -> None:
-        """Call `ready` no more until `resume`: for a turn that is put off."""
+        """Call `ready` no more until `resume`: for a turn that is put off. Members are let in all the same."""
         for watch in self._watches:
             watch.pause()
 
@@ -210,53 +316,63 @@ class Transport:
         for watch in self._watches:
             watch.resume()
 
-    def asking(self, address: str) -> zmq.Socket[bytes]:
-        """Open a DEALER to the answering socket at `address`, for whoever fetches; it closes with this transport."""
-        if fault := fault_of_address(address):
-            raise UsageError("Nobody can be asked at this address.", why=fault, do="Check it where it came from.")
-        socket = self._socket(zmq.DEALER, self._limits.answer_bytes_max, queue=self._limits.fetch_queue_frames)
-        socket.connect(address)
-        return socket
-
     def close(self) -> None:
         """Close every socket of this Context; blocks at most `linger_ms`, so that a goodbye can leave."""
-        self.pause()
-        self._watches = ()
+        for watch in (*self._watches, *self._always):
+            watch.pause()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._watches = self._always = ()
         self._look_at_publisher = self._look_at_subscriber = _nobody_listens
         self._context.destroy()
 
-    def _socket(self, kind: int, message_bytes_max: int, *, queue: int | None = None, linger: int = 0) -> _Socket:
-        limits = self._limits
-        socket = self._context.socket(kind)
-        for option, number in (
-            (zmq.MAXMSGSIZE, message_bytes_max),
-            (zmq.SNDHWM, queue or limits.send_queue_frames),
-            (zmq.RCVHWM, queue or limits.receive_queue_frames),
-            (zmq.BACKLOG, limits.backlog_connections),
-            (zmq.HEARTBEAT_IVL, limits.heartbeat_interval_ms),
-            (zmq.HEARTBEAT_TIMEOUT, limits.heartbeat_timeout_ms),
-            (zmq.HEARTBEAT_TTL, limits.heartbeat_timeout_ms),
-            (zmq.HANDSHAKE_IVL, limits.handshake_ms),
-            (zmq.RECONNECT_IVL, limits.reconnect_ms),
-            (zmq.RECONNECT_IVL_MAX, limits.reconnect_ms_max),
-            (zmq.LINGER, linger),
-        ):
-            socket.setsockopt(option, number)
-        return socket
+    # Inside
 
-    def _bind(self, socket: _Socket, host: str) -> str:
+    def _make_locks(self, keys: TransportKeys, lobby_secret: bytes) -> Locks:
+        return Locks(keys, lobby_secret)
+
+    def _identify(self, frame: zmq.Frame) -> Caller | None:
+        """Whose message this is; None for libzmq's own."""
         try:
-            if fault := fault_of_address(f"tcp://{host}:1"):
-                raise ValueError(fault)
-            socket.bind(f"tcp://{host}:*")
-        except (zmq.ZMQError, ValueError) as error:
-            self._context.destroy()
-            do = "Set the interface to one IPv4 address of this machine, as 127.0.0.1."
-            raise BadConfig(f"No socket could be bound to {host[:60]!r}.", why=f"{error}.", do=do) from None
-        return socket.getsockopt(zmq.LAST_ENDPOINT).decode().rstrip("\0")  # type: ignore[union-attr]
+            number, user = int(frame.get(NUMBER)), bytes.fromhex(str(frame.get("User-Id")))
+            return Caller(int(frame.get(_SRCFD)), number, user)
+        except (zmq.ZMQError, ValueError):
+            return None
 
+    def _is_own(self, peer: bytes, topic: bytes) -> bool:
+        return topic == peer_topic(peer)
 
-_Socket = zmq.Socket[bytes]
+    def _skip(self, message: zmq.Frame) -> None:
+        """Throw away a message of several parts: no honest publisher sends one."""
+        self.counts.odd_frames += 1
+        peer = self._conduct.sources.on(int(message.get(_SRCFD)))
+        while message.more:
+            message = self._recv(_NOBLOCK, False)
+        if peer:
+            self.penalise(peer)
+
+    def _hang_up_at(self, address: str) -> None:
+        """Call nobody at an address any more; whoever else is said to be there is called anew."""
+        with contextlib.suppress(zmq.ZMQError):  # libzmq forgets an endpoint that refused its handshake
+            self._sockets.subscriber.disconnect(address)
+        for other in self._conduct.sources.at(address):
+            if not self.penalised(other.peer):
+                self._conduct.sources.call_later(other.peer, self._clock())
+        self._look_at_subscriber()
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._look_around()
+        self._timer = loop.call_later(self.limits.conduct.look_ms / 1000, self._tick, loop)
+
+    def _look_around(self) -> None:
+        """Now and then: penalise who was too loud, and call again whom libzmq has given up."""
+        for peer in self._conduct.sweep():
+            self.penalise(peer)
+        for source in self._conduct.due_calls():
+            with contextlib.suppress(zmq.ZMQError):
+                self._sockets.subscriber.disconnect(source.address)
+            self._sockets.connect(self._sockets.subscriber, source.address, source.server_key)
+            self._look_at_subscriber()
 
 
 def _nobody_listens() -> None:

@@ -25,6 +25,7 @@ class VisitorLimits:
     reserve_descriptors: int = 64  # for the journal, workers' pipes, and whom we ask
     reserve_share_max: float = 0.25  # of a very small limit, which would be all reserve otherwise
     silent_per_host_max: int = 128  # a hundred peers of one computer that start at once shake hands within a second
+    expelled_max: int = 4_096  # remembered for as long as a connection may be silent, and much longer
     silent_ms: int = 5_000  # whoever has come in says what it wants in its first millisecond
     per_member_max: int = 8  # an honest member has one of a kind, and for a second two when it connects anew
     passing_per_host_max: int = 32  # in the lobby at once: a computer's peers that start together
@@ -72,6 +73,7 @@ class Visitors:
         self.counts = VisitorCounts()
         self._by_descriptor: dict[int, Visitor] = {}
         self._silent: Counter[str] = Counter()
+        self._expelled: dict[bytes, int] = {}
 
     def __len__(self) -> int:
         return len(self._by_descriptor)
@@ -105,6 +107,15 @@ class Visitors:
         """Hang up on a visitor; libzmq says so in a moment, and until then nothing it says counts."""
         visitor.is_cut = True
         descriptors.cut(visitor.descriptor, visitor.remote)
+
+    def expel(self, user: bytes, number: int) -> None:
+        """Cut every connection of this user up to this number, also those that have not said yet whose they are."""
+        self._expelled.pop(user, None)
+        self._expelled[user] = number
+        if len(self._expelled) > self._limits.expelled_max:
+            del self._expelled[next(iter(self._expelled))]
+        for visitor in self.of(user):
+            self.cut(visitor)
 
     def of(self, user: bytes) -> list[Visitor]:
         """The connections that are known to be this user's."""
@@ -155,7 +166,8 @@ class Visitors:
         if visitor.descriptor >= limit - reserve:
             self.counts.no_descriptors += 1
         elif self._silent[visitor.remote.host] > self._limits.silent_per_host_max or (
-            visitor.door == self._passing and self._passing_from(visitor.remote.host) > self._limits.passing_per_host_max
+            visitor.door == self._passing
+            and self._passing_from(visitor.remote.host) > self._limits.passing_per_host_max
         ):
             self.counts.too_many_of_host += 1
         else:
@@ -170,6 +182,8 @@ class Visitors:
         if not visitor.user:
             self._speak(visitor)
         visitor.number, visitor.user, visitor.topics = number, user, 0
+        if number <= self._expelled.get(user, -1):
+            self.cut(visitor)
         of_user = sum(1 for other in self._by_descriptor.values() if other.user == user and other.door == visitor.door)
         if of_user > self._limits.per_member_max:
             self.counts.too_many_of_member += 1

@@ -59,7 +59,10 @@ class Responder:
         self.never: set[bytes] = set()
         """Keys that were made to be refused: what would be 300 is 400 for them, so that whoever tries need not wait."""
         self._warden, self._is_penalised = warden, is_penalised
-        self._number = 0
+        self.asked = 0
+        """How many requests came."""
+        self.number = 0
+        """The number of the connection that came in last."""
 
     def answer(self) -> None:
         """Answer what has come, a bounded number at a time."""
@@ -73,6 +76,7 @@ class Responder:
 
     def _reply(self, parts: list[bytes]) -> None:
         """Decide about one request and send the reply; what has no envelope cannot be replied to."""
+        self.asked += 1
         if len(parts) < _ENVELOPE_PARTS or parts[1] != b"":
             self.answers["no envelope"] += 1
             return
@@ -112,6 +116,6 @@ class Responder:
 
     def _numbered(self) -> bytes:
         """One ZMTP property with the next number: name length, name, value length in four bytes, value."""
-        self._number += 1
-        name, value = NUMBER.encode(), b"%d" % self._number
+        self.number += 1
+        name, value = NUMBER.encode(), b"%d" % self.number
         return bytes([len(name)]) + name + len(value).to_bytes(4, "big") + value

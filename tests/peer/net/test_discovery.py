@@ -16,13 +16,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from peer.bench.unlocked import OpenTransport
 from peer.net.addressbook import AddressBook, Found, Gone, Way
 from peer.net.discovery import Discovery, DiscoveryLimits
 from peer.net.fetch import Fetch, FetchLimits
 from peer.net.mdns import SERVICE, Mdns, MdnsLimits
 from peer.net.rendezvous import Entry, Rendezvous
 from peer.net.seeds import SeedLimits
-from peer.net.transport import Addresses, Transport
+from peer.net.transport import Addresses
 from protocol.errors import BadConfig
 from protocol.keys import Ed25519Sealer
 
@@ -59,7 +60,7 @@ class Member:
         limits: DiscoveryLimits = QUICK,
     ) -> None:
         self.id = peer_id(number)
-        self.transport = Transport()
+        self.transport = OpenTransport()
         self.fetch = Fetch(self.transport, limits=FetchLimits(timeout_ms=300))
         self.fetch.listen(asyncio.get_running_loop())
         self.addresses = self.transport.addresses
@@ -288,7 +289,7 @@ async def test_seed_that_answers_later_is_found() -> None:
 
 async def test_bad_seed_tells_what_a_seed_is() -> None:
     """The message names the seed and its form."""
-    transport = Transport()
+    transport = OpenTransport()
     try:
         for seed in ("", "example.org", ":1", "host:0", "host:65536", "host:٣"):
             with pytest.raises(BadConfig, match="host:port"):

@@ -12,6 +12,7 @@ import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
+from peer.bench.unlocked import OpenTransport
 from peer.net.fetch import Fetch, FetchLimits
 from peer.net.requests import (
     PAGE_ITEMS_MAX,
@@ -26,7 +27,6 @@ from peer.net.requests import (
     pack,
     pack_request,
 )
-from peer.net.transport import Transport
 from protocol.errors import UsageError
 from protocol.keys import Ed25519Sealer
 from protocol.limits import COUNTER_MAX, FETCH_IDS_MAX
@@ -47,7 +47,7 @@ class End:
     """One peer's fetching, and the answers that it got."""
 
     def __init__(self, limits: FetchLimits | None) -> None:
-        self.transport = Transport()
+        self.transport = OpenTransport()
         self.fetch = Fetch(self.transport, limits=limits)
         self.fetch.listen(asyncio.get_running_loop())
         self.address = self.transport.addresses.fetch
@@ -239,7 +239,8 @@ async def test_rubbish_is_counted_and_the_next_request_is_answered() -> None:
             for message in RUBBISH_REQUESTS:
                 rogue.send(message)
             rogue.send_multipart([b"many"] * 1000)
-            await until(lambda: holder.fetch.counts.malformed == len(RUBBISH_REQUESTS) + 1)
+            await until(lambda: holder.fetch.counts.malformed == len(RUBBISH_REQUESTS))
+            await until(lambda: holder.transport.letters.odd_parts == 1)
         holder.fetch.serve(lambda request: [b"served"])
         asker.ask(holder)
         await until(lambda: asker.answers == [[b"served"]])
@@ -316,7 +317,7 @@ async def test_failing_handler_stops_nothing() -> None:
 async def test_address_that_is_none_is_an_error() -> None:
     """Nothing but a plain address is asked."""
     async with ends() as opened:
-        with pytest.raises(UsageError, match="tcp://IPv4:port"):
+        with pytest.raises(UsageError, match="tcp://IP:port"):
             opened().fetch.ask(b"key", "ipc:///tmp/socket", ASK, lambda items: None)
 
 

@@ -1,0 +1,103 @@
+"""The sockets of one peer: their kinds, and every number that libzmq wants for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import zmq
+
+from peer.net.binding import bind
+from peer.net.conduct import ConductLimits
+from peer.net.doorkeeping import DoorLimits
+from peer.net.endpoints import Endpoints, is_v6
+from peer.net.letters import LetterLimits
+from peer.net.locks import LOBBY, MARKET, Locks
+from protocol.errors import BadConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportLimits:
+    """Every number of the sockets, and why it is that number."""
+
+    frame_bytes_max: int = (
+        4 * 1024 * 1024
+    )  # the largest bundle, and room; a byte more ends the sender's connection until it is connected anew
+    subscription_bytes_max: int = 512  # a topic has 9, a CURVE handshake 300; each byte of a topic costs 54 in here
+    request_bytes_max: int = 16 * 1024  # several times 64 ids of 32 bytes
+    answer_bytes_max: int = 512 * 1024  # twice a page of an answer
+    knock_bytes_max: int = 4 * 1024  # a hello with its certificate has 2
+    send_queue_frames: int = 32_768  # per reader: a second of a busy market; beyond it frames are dropped unseen
+    receive_queue_frames: int = 32_768  # per sender: what a long turn may let pile up
+    fetch_queue_frames: int = 64  # per asker and per asked: more outstanding questions nobody has
+    lobby_queue_frames: int = 4  # a visitor asks a question or two
+    connections_max: int = 1024  # twice this in descriptors must be allowed (RLIMIT_NOFILE)
+    backlog_connections: int = 256  # a market that starts at once connects at once
+    heartbeat_interval_ms: int = 500  # a stopped peer is noticed in two seconds
+    heartbeat_timeout_ms: int = 1500  # three beats: one lost on a loaded machine says nothing
+    handshake_ms: int = 1000  # with the default of 30 s, half-open connections eat all descriptors
+    reconnect_ms: int = 100  # a restarted peer is back at once
+    reconnect_ms_max: int = 2000  # a peer that is gone costs one attempt in two seconds
+    linger_ms: int = 250  # time for a goodbye to leave; closing blocks no longer than this
+    conduct: ConductLimits = field(default_factory=ConductLimits)
+    doors: DoorLimits = field(default_factory=DoorLimits)
+    letters: LetterLimits = field(default_factory=LetterLimits)
+
+
+class Sockets:
+    """One Context, one publisher, one subscriber and two answering sockets, locked before they are bound."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], limits: TransportLimits, locks: Locks) -> None:
+        """Nothing is bound yet."""
+        self._context, self._limits, self._locks = context, limits, locks
+        self.publisher = self._socket(zmq.XPUB, limits.subscription_bytes_max, linger=limits.linger_ms)
+        self.publisher.setsockopt(zmq.XPUB_MANUAL, 1)  # a subscription is granted, or not
+        self.answering = self._socket(zmq.ROUTER, limits.request_bytes_max, queue=limits.fetch_queue_frames)
+        self.lobby = self._socket(zmq.ROUTER, limits.knock_bytes_max, queue=limits.lobby_queue_frames)
+        for router in (self.answering, self.lobby):
+            router.setsockopt(zmq.ROUTER_MANDATORY, 1)  # an answer to somebody who left is an error, not a secret
+        self.subscriber = self._socket(zmq.SUB, limits.frame_bytes_max)
+        locks.serve(self.publisher, MARKET)
+        locks.serve(self.answering, MARKET)
+        locks.serve(self.lobby, LOBBY)
+
+    def bind(self, hosts: Sequence[str]) -> Endpoints:
+        """Bind the three on each host. Raises BadConfig, with nothing left open."""
+        try:
+            return Endpoints(tuple(hosts), *(bind(one, hosts) for one in (self.publisher, self.answering, self.lobby)))
+        except BadConfig:
+            self._context.destroy(linger=0)
+            raise
+
+    def connect(self, socket: zmq.Socket[bytes], address: str, server_key: bytes) -> None:
+        """Have `socket` call the holder of `server_key` at an address that has no fault."""
+        self._locks.dial(socket, server_key)
+        socket.setsockopt(zmq.IPV6, is_v6(address))
+        socket.connect(address)
+
+    def dealer(self, address: str, server_key: bytes) -> zmq.Socket[bytes]:
+        """A DEALER that calls there; it closes with its Context."""
+        socket = self._socket(zmq.DEALER, self._limits.answer_bytes_max, queue=self._limits.fetch_queue_frames)
+        self.connect(socket, address, server_key)
+        return socket
+
+    def _socket(
+        self, kind: int, message_bytes_max: int, *, queue: int | None = None, linger: int = 0
+    ) -> zmq.Socket[bytes]:
+        limits = self._limits
+        socket = self._context.socket(kind)
+        for option, number in (
+            (zmq.MAXMSGSIZE, message_bytes_max),
+            (zmq.SNDHWM, queue or limits.send_queue_frames),
+            (zmq.RCVHWM, queue or limits.receive_queue_frames),
+            (zmq.BACKLOG, limits.backlog_connections),
+            (zmq.HEARTBEAT_IVL, limits.heartbeat_interval_ms),
+            (zmq.HEARTBEAT_TIMEOUT, limits.heartbeat_timeout_ms),
+            (zmq.HEARTBEAT_TTL, limits.heartbeat_timeout_ms),
+            (zmq.HANDSHAKE_IVL, limits.handshake_ms),
+            (zmq.RECONNECT_IVL, limits.reconnect_ms),
+            (zmq.RECONNECT_IVL_MAX, limits.reconnect_ms_max),
+            (zmq.LINGER, linger),
+        ):
+            socket.setsockopt(option, number)
+        return socket
