@@ -19,7 +19,7 @@ from peer import keystore
 from peer.draft import unwritable, write_whole
 from peer.home import MarketHome
 from protocol.bundle import evidence_of, open_evidence
-from protocol.charter import fault_of_charter, market_of
+from protocol.charter import fault_of_charter, fault_of_version, market_of, next_version
 from protocol.codec import encode
 from protocol.errors import BadConfig
 from protocol.keys import Digest, Ed25519Sealer, print_peer
@@ -56,7 +56,7 @@ def newest_charter(market: MarketHome) -> Statement[Charter]:
         return first
     path = market.charter_version(max(versions))
     newest = _read(path, first.id)
-    if newest.author != first.author or newest.market != first.id or newest.body.version != max(versions):
+    if fault_of_version(newest, first) is not None or newest.body.version != max(versions):
         raise _unfit(path, "it is not that version by this market's authority")
     return newest
 
@@ -75,15 +75,21 @@ def open_charter(evidence: bytes, market: bytes) -> Statement[Charter] | str:
 def write_charter(body: Charter, authority: Ed25519Sealer, before: Statement[Charter] | None) -> Statement[Charter]:
     """Say a version of a charter: the first, or the one about the version `before`.
 
-    Each is said in a feed of its own: nothing on this computer has to remember what an authority has said.
+    All are in the feed of the first, version n as its statement n: nothing on this computer has to remember what an
+    authority has said.
     """
+    made_ms = int(time.time() * 1000)
+    if before is not None:
+        try:
+            return next_version(before, body, made_ms=made_ms)
+        except ValueError as error:
+            raise BadConfig("That charter would be unsound.", why=str(error)) from None
     fault = fault_of_charter(body)
     if fault is not None:
         raise BadConfig("That charter would be unsound.", why=fault)
     return encode(
-        body, market=NO_MARKET if before is None else market_id(before), author=authority.peer, feed=os.urandom(8),
-        seq=1, prev=None, made_ms=int(time.time() * 1000), about=None if before is None else before.id,
-    )  # fmt: skip
+        body, market=NO_MARKET, author=authority.peer, feed=os.urandom(8), seq=1, prev=None, made_ms=made_ms, about=None
+    )
 
 
 def market_id(charter: Statement[Charter]) -> Digest:
