@@ -1,0 +1,115 @@
+"""What a peer needs of this computer itself: packages, the libraries below them, the clock, descriptors."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+import zmq
+
+from peer.cli.checks.base import Check, guarded
+from peer.cli.version import installed
+from peer.founding import read_charter
+from peer.home import MarketHome
+
+LIBRARIES: Final = (
+    "pyzmq",
+    "msgpack",
+    "msgspec",
+    "cryptography",
+    "zeroconf",
+    "ifaddr",
+    "jsonschema-rs",
+    "structlog",
+    "click",
+    "rich",
+)
+LIBZMQ_MIN: Final = (4, 3)
+"""Heartbeats, and what is said of a connection's key, are as we need them from here on."""
+DESCRIPTORS_MIN: Final = 256
+"""A peer in a market of a hundred holds 200 connections, and a libzmq without descriptors hangs without an error."""
+DESCRIPTORS_WANTED: Final = 4_096
+YEAR_MIN: Final = 2025
+"""No market is older: a clock before that was never set."""
+YEAR_MAX: Final = 2100
+BEHIND_S: Final = 60
+"""A charter from so far ahead says that this clock is behind; less, and the clocks differ as clocks do."""
+
+
+def checks(market: MarketHome) -> Iterator[Check]:
+    """In the order in which they matter: what is wrong above explains what is wrong below."""
+    yield Check("python", "ok", f"Python {platform.python_version()} at {sys.executable}, {platform.system()}")
+    yield Check("libraries", "ok", ", ".join(f"{name} {installed(name)}" for name in LIBRARIES))
+    yield from _below()
+    yield from _packages()
+    yield from guarded("clock", lambda: _clock(market))
+    yield from _descriptors()
+
+
+def _below() -> Iterator[Check]:
+    """The libraries in C that ours stand on, and whether they can do what locks need."""
+    from cryptography.hazmat.backends.openssl import backend
+
+    openssl = backend.openssl_version_text().removeprefix("OpenSSL ").split(" ")[0]
+    versions = f"libzmq {zmq.zmq_version()}, OpenSSL {openssl}, SQLite {sqlite3.sqlite_version}"
+    if zmq.zmq_version_info()[:2] < LIBZMQ_MIN:
+        wanted = ".".join(map(str, LIBZMQ_MIN))
+        yield Check("versions", "bad", f"{versions}: libzmq is older than {wanted}", "Run: pip install --upgrade pyzmq")
+    else:
+        yield Check("versions", "ok", versions)
+    if zmq.has("curve"):
+        yield Check("curve", "ok", "libzmq can encrypt connections")
+    else:
+        yield Check(
+            "curve", "bad", "This libzmq was built without CURVE: nothing that leaves this computer can be encrypted.",
+            "Run: pip install --force-reinstall --only-binary :all: pyzmq",
+        )  # fmt: skip
+
+
+def _packages() -> Iterator[Check]:
+    """The three names are so common that another package may stand before ours."""
+    places = {name: Path(str(import_module(name).__file__)).parent for name in ("protocol", "peer")}
+    where = ", ".join(f"{name} from {place}" for name, place in places.items())
+    if len({place.parent for place in places.values()}) > 1:
+        yield Check("packages", "bad", where, "Another package of that name stands before ours: look at PYTHONPATH.")
+    else:
+        yield Check("packages", "ok", f"vendue {installed('vendue')}; {where}")
+
+
+def _clock(market: MarketHome) -> Check:
+    """Whether the wall clock can be right: certificates and invitations are judged by it."""
+    now_s = time.time()
+    shown = datetime.fromtimestamp(now_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    remedy = "Set the clock, and keep it so: timedatectl set-ntp true"
+    if not YEAR_MIN <= datetime.fromtimestamp(now_s, UTC).year < YEAR_MAX:
+        return Check("clock", "bad", f"It is not {shown}.", remedy)
+    if market.charter.exists():
+        ahead_s = read_charter(market.charter).made_ms / 1000 - now_s
+        if ahead_s > BEHIND_S:
+            says = f"It says {shown}, {ahead_s:.0f} s before this market was made."
+            return Check("clock", "bad", says, remedy)
+    return Check("clock", "ok", f"{shown}, which can be")
+
+
+def _descriptors() -> Iterator[Check]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    limits = " and ".join(f"{'any number' if one == unlimited else one} {name}" for one, name in
+                          ((soft, "may be open at once"), (hard, "if it is asked for")))  # fmt: skip
+    can_be = DESCRIPTORS_WANTED if hard == unlimited else min(DESCRIPTORS_WANTED, hard)
+    if soft != unlimited and soft < DESCRIPTORS_MIN:
+        more = (
+            f"ulimit -n {can_be}" if can_be > soft else f"ulimit -Hn {DESCRIPTORS_WANTED} (as root), then the same -Sn"
+        )
+        yield Check("descriptors", "bad", f"Only {limits}.", f"Run: {more}; in a systemd unit: LimitNOFILE=65536")
+        return
+    peers = "any number of" if soft == unlimited else str((soft - 50) // 2)
+    yield Check("descriptors", "ok", f"{limits}: room for {peers} peers")
