@@ -16,7 +16,7 @@ from protocol.codec import Malformed
 from protocol.notices import Admission, Charter
 from protocol.statements import Statement
 from tests.authors import sealer_of
-from tests.protocol.standing import (
+from tests.standing import (
     ADMITTER,
     HOUR_MS,
     MARKET,

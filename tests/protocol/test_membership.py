@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protocol import limits
-from protocol.certificate import OutOfTime, Right
+from protocol.certificate import OutOfTime, Right, fault_of, issue, read_certificate
 from protocol.kinds import KINDS
 from protocol.membership import RIGHT_OF, Member
 from protocol.notices import Admission, Charter
-from protocol.statements import Bid
-from tests.authors import Author, charter_of, task
-from tests.protocol.standing import (
+from protocol.statements import Bid, Statement
+from tests.authors import Author, charter_of, sealer_of, task
+from tests.standing import (
     AGENT,
     AUTHORITY,
     HOUR_MS,
     MARKET,
     NOW_MS,
+    SEALER,
     admitted,
     charter,
+    claim,
     itself,
     membership,
     peer,
@@ -195,17 +197,51 @@ def test_a_full_market_keeps_who_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
     assert here.members.keys() == {peer(name) for name in names[:2]}
 
 
-@pytest.mark.spec("M-10.6")
-@pytest.mark.parametrize("seed", range(4))
-def test_any_order_gives_the_same_members(seed: int) -> None:
-    """Charters, certificates and the time, shuffled."""
+CERTIFICATES = (
+    admitted(), admitted(from_ms=NOW_MS + 1, until_ms=NOW_MS + HOUR_MS, transport_key=transport("new")),
+    admitted(from_ms=NOW_MS + HOUR_MS, until_ms=NOW_MS + 2 * HOUR_MS), itself(from_ms=NOW_MS + 2), vouched(),
+    vouched(from_ms=NOW_MS + 1, rights=()), itself("child", until_ms=NOW_MS + 1), admitted("bo"), vouched("bo", "cy"),
+    admitted("cy", until_ms=NOW_MS + 2 * HOUR_MS), issue(claim("cy", issuer=peer("bo")), sealer_of("bo")),
+)  # fmt: skip
+CHARTERS = (
+    charter(2, revoked=("ada",)), charter(3, admission=Admission.OPEN), charter(4, admitters=(peer("bo"),)),
+    charter(5, admission=Admission.OPEN, revoked=("bo",)), charter(6),
+)  # fmt: skip
+TIMES = (NOW_MS, NOW_MS + 1, NOW_MS + HOUR_MS, NOW_MS + HOUR_MS + 1, NOW_MS + 3 * HOUR_MS)
+
+
+def oracle(learnt: list[object], wall_ms: int) -> dict[bytes, bytes]:
+    """Who is a member, by the words of the rule: key → the newest certificate of it that holds."""
+    newest = max([charter(), *(one for one in learnt if not isinstance(one, bytes | int))], key=_version)
+    read = [read_certificate(one) for one in learnt if isinstance(one, bytes)]
+    holding = [one for one in read if fault_of(one, newest.body, MARKET, SEALER, wall_ms) is None]
+    ordered = sorted(holding, key=lambda one: (one.certificate.from_ms, one.certificate.until_ms, one.raw))
+    return {one.certificate.member: one.raw for one in ordered}
+
+
+def _version(charter: Statement[Charter]) -> int:
+    return charter.body.version
+
+
+@pytest.mark.spec("M-10.6", "M-10.12")
+@given(st.lists(st.sampled_from((*CERTIFICATES, *CHARTERS, *TIMES)), min_size=20, max_size=40), st.sampled_from(TIMES))
+def test_membership_is_a_function_of_what_was_learnt_and_the_time(learnt: list[object], wall_ms: int) -> None:
+    """Charters, certificates and the passing of time in any order, the clock set back at will."""
     here = membership()
-    learn = [
-        *(lambda raw=raw: here.admit(raw) for raw in (admitted(), vouched(), admitted("bo"), itself("cy"))),
-        *(lambda version=version: here.learn_charter(charter(version, revoked=("bo",))) for version in (2, 3)),
-        lambda: here.learn_charter(charter(4, admission=Admission.OPEN)),
-    ]
-    random.Random(seed).shuffle(learn)
-    for step in learn:
-        step()
-    assert here.members.keys() == {peer(name) for name in ("ada", "child", "bo", "cy")}
+    for one in learnt:
+        before = dict(here.members)
+        match one:
+            case bytes():
+                here.admit(one)
+            case int():
+                out = here.pass_time(one)
+                assert {member.peer for member in out} == before.keys() - here.members.keys()
+            case _:
+                out = here.learn_charter(one)
+                assert {member.peer for member in out} == before.keys() - here.members.keys()
+    here.pass_time(wall_ms)
+    assert {member: found.certificate for member, found in here.members.items()} == oracle(learnt, wall_ms)
+    for member in here.members.values():
+        assert here.by_transport_key(member.transport_key) == member
+        assert not here.refused(member.transport_key)
+        assert here.door(member.peer, None) is None

@@ -13,15 +13,28 @@ import pytest
 from protocol import merkle
 from protocol.auction import decide
 from protocol.bundle import Opened, open_bundle, open_evidence
+from protocol.certificate import fault_of, read_certificate
 from protocol.codec import Malformed, decode, statement_id
 from protocol.contract import fold
+from protocol.invitation import (
+    AdmitterKey,
+    lobby_secret,
+    make_code,
+    market_tag,
+    open_request,
+    parse_code,
+    proof_of_redemption,
+    secret_of,
+    standing_to_sign,
+)
 from protocol.keys import Digest, fault_of_key, parse_peer, print_peer, verify
 from protocol.kinds import KINDS
 from protocol.notices import Charter
-from protocol.statements import Announcement, AnyStatement, AwardRule
+from protocol.statements import Announcement, AnyStatement, AwardRule, Statement
 from protocol.topics import governance_topic, peer_topic, skill_topic
 from tests.authors import sealer_of, task
 from tests.vectors.awards import bid_of
+from tests.vectors.certificates import members_by
 from tests.vectors.files import FILES, FOLDER, render
 from tests.vectors.folds import reading_of
 from tests.vectors.ids import plain
@@ -198,3 +211,86 @@ def test_set_of_statements_reads_as_given(case: Case) -> None:
         order = statements + statements[: seed + 1]
         random.Random(seed).shuffle(order)
         assert reading_of(fold(announcement, order, charter)) == case["reading"]  # type: ignore[arg-type]
+
+
+@pytest.mark.spec("M-10.1", "M-10.2", "M-10.3", "M-10.4", "M-10.5")
+@cases("certificates.json")
+def test_certificate_holds_or_not_as_given(case: Case) -> None:
+    """The fault under this charter at this time, and what it says of whom."""
+    vectors = load("certificates.json")
+    certified = read_certificate(bytes.fromhex(case["certificate"]))
+    charter = _charter(vectors, case["charter"])
+    market = bytes.fromhex(vectors["market"])
+    assert fault_of(certified, charter.body, market, READER, case["wall_ms"]) == case["fault"]
+    claim = certified.certificate
+    assert (claim.member.hex(), list(claim.rights), claim.sponsor.hex()) == (
+        case["member"], case["rights"], case["sponsor"],
+    )  # fmt: skip
+
+
+def _charter(vectors: Case, name: str) -> Statement[Charter]:
+    raw, market = bytes.fromhex(vectors["charters"][name]), bytes.fromhex(vectors["market"])
+    (charter,) = open_evidence(raw, market=market, sealer=READER).statements
+    return charter  # type: ignore[return-value]
+
+
+@pytest.mark.spec("M-10.1")
+@cases("certificates.json", "refused")
+def test_certificate_is_refused_for_the_reason_given(case: Case) -> None:
+    """What is no certificate is refused, and by name."""
+    with pytest.raises(Malformed) as refused:
+        read_certificate(bytes.fromhex(case["certificate"]))
+    assert str(refused.value) == case["reason"]
+
+
+@pytest.mark.spec("M-10.6", "M-10.12")
+@cases("certificates.json", "sets")
+def test_members_are_those_given(case: Case) -> None:
+    """By a set of charters and certificates, in whatever order."""
+    vectors = load("certificates.json")
+    charters = [_charter(vectors, name) for name in case["charters"]]
+    certificates = unhex(case["certificates"])
+    for order in (1, -1):
+        assert members_by(charters[::order], certificates[::order], case["wall_ms"]) == case["members"]
+
+
+@pytest.mark.spec("M-10.19", "M-10.20")
+@cases("invitations.json", "codes")
+def test_code_says_and_hides_as_given(case: Case) -> None:
+    """Out of the admitter's private key, and back out of the code."""
+    vectors = load("invitations.json")
+    key = AdmitterKey(bytes.fromhex(vectors["admitter_private_key"]))
+    read = parse_code(case["code"])
+    assert (read.claims.hex(), read.secret.hex(), list(read.rights)) == (case["claims"], case["secret"], case["rights"])
+    assert secret_of(key, read) == read.secret
+    assert make_code(
+        key, market=bytes.fromhex(vectors["market"]), admitter=bytes.fromhex(vectors["admitter"]),
+        serial=bytes.fromhex(case["serial"]), rights=read.rights, uses=case["uses"], until_ms=case["asked_until_ms"],
+    ) == case["code"]  # fmt: skip
+
+
+@pytest.mark.spec("M-10.20")
+@cases("invitations.json", "refused")
+def test_code_is_refused_for_the_reason_given(case: Case) -> None:
+    """A slip of the keyboard says so."""
+    with pytest.raises(ValueError) as refused:  # noqa: PT011
+        parse_code(case["code"])
+    assert str(refused.value) == case["reason"]
+
+
+@pytest.mark.spec("M-10.21", "M-10.22")
+def test_joiner_and_lobby_prove_as_given() -> None:
+    """The lobby's key and tag, what it signs, and what the joiner shows."""
+    vectors = load("invitations.json")
+    market, admitter = bytes.fromhex(vectors["market"]), bytes.fromhex(vectors["admitter"])
+    assert lobby_secret(market).hex() == vectors["lobby_private_key"]
+    assert market_tag(market).hex() == vectors["market_tag"]
+    said = vectors["conversation"]
+    member, key, nonce = unhex([said["member"], said["transport_key"], said["nonce"]])
+    standing = standing_to_sign(market, nonce, key, int(said["wall_ms"]))
+    assert standing.hex() == said["standing"]
+    assert verify(admitter, standing, bytes.fromhex(said["signature_of_standing"]))
+    secret = parse_code(vectors["codes"][0]["code"]).secret
+    request = open_request(bytes.fromhex(said["request"]), market=market, sealer=READER)
+    assert request.proof == proof_of_redemption(secret, market, admitter, member, key, nonce)
+    assert (request.member, request.claims) == (member, bytes.fromhex(vectors["codes"][0]["claims"]))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from tests.vectors import awards, folds, frames, ids, trees
+from tests.vectors import awards, certificates, folds, frames, ids, invitations, trees
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "protocol" / "vectors"
 FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
@@ -18,6 +18,8 @@ FILES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "evidence.json": frames.evidence,
     "awards.json": awards.document,
     "folds.json": folds.document,
+    "certificates.json": certificates.document,
+    "invitations.json": invitations.document,
 }
 
 
