@@ -1,0 +1,169 @@
+"""The lobby: where a peer answers whoever knows the market's lobby key, member or not, in few words.
+
+    asked:    [request id, [kind, ...]]        answered:    [request id, [item, ...]]
+
+It knows no kind by itself: whoever answers one registers its type. Everybody may ask here, so everything is bounded, a
+stranger's requests more than a member's, and one that fails says nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any, Final, TypeVar
+
+import msgspec
+import zmq
+from msgspec import Meta, Struct
+
+from peer.net.rates import Meter, Passage, Rate
+from peer.net.watch import Watch
+from peer.telemetry import logger
+from protocol.limits import COUNTER_MAX
+
+_NOBLOCK = int(zmq.NOBLOCK)
+_PARTS: Final = 2
+_MALFORMED = (msgspec.DecodeError, ValueError, RecursionError, OverflowError)
+
+RequestId = Annotated[int, Meta(ge=1, le=COUNTER_MAX)]
+R = TypeVar("R", bound=Struct)
+Handler = Callable[[R, bytes], list[bytes]]
+"""Takes a request and the asker's transport key (32 bytes, proved by CURVE); gives the items of the answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LobbyLimits:
+    """Every number of the lobby, and why it is that number."""
+
+    request_bytes_max: int = 4 * 1024  # a hello with eight hosts and a certificate has 2
+    answer_bytes_max: int = 480 * 1024  # what is left of a message of 512 KiB
+    items_max: int = 512  # neighbours, and a few more
+    requests_per_round_max: int = 16  # then the loop turns to the market again
+    strangers: Rate = field(default=Rate(50, 100))  # each may cost two verifications: 2 % of a core
+    members: Rate = field(default=Rate(200, 400))  # those whose key is known have their own share
+
+
+@dataclass(slots=True)
+class LobbyCounts:
+    """What came and was not answered."""
+
+    malformed: int = 0
+    too_many: int = 0
+    failed: int = 0
+    undeliverable: int = 0
+    answered: int = 0
+
+
+class Lobby:
+    """The answering side, over the lobby's ROUTER of a transport; close it before the transport."""
+
+    def __init__(
+        self,
+        router: zmq.Socket[bytes],
+        *,
+        is_member: Callable[[bytes], bool] = lambda key: False,
+        limits: LobbyLimits | None = None,
+    ) -> None:
+        """`is_member` tells whether a transport key (32 bytes) is that of a member."""
+        self._router, self._is_member = router, is_member
+        self._limits = limits = limits or LobbyLimits()
+        self._handlers: dict[type[Struct], Handler[Any]] = {}
+        self._requests: msgspec.msgpack.Decoder[Any] | None = None
+        self._members, self._strangers = (Meter(rate, now_s=0.0) for rate in (limits.members, limits.strangers))
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._watch: Watch | None = None
+        self.counts = LobbyCounts()
+
+    def on(self, kind: type[R], handler: Handler[R]) -> None:
+        """Answer requests of this kind (an array-like Struct with a tag) from now on."""
+        self._handlers[kind] = handler
+        kinds = reduce(or_, self._handlers)
+        self._requests = msgspec.msgpack.Decoder(tuple[RequestId, kinds])  # type: ignore[valid-type]
+
+    def listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Answer from now on."""
+        self._loop = loop
+        self._watch = Watch(loop, self._router, self._answer_all)
+
+    def close(self) -> None:
+        """Answer nobody any more."""
+        if self._watch is not None:
+            self._watch.pause()
+
+    def _answer_all(self) -> None:
+        assert self._watch is not None
+        try:
+            for _ in range(self._limits.requests_per_round_max):
+                self._answer(*_receive(self._router))
+        except zmq.Again:
+            return
+        finally:
+            self._watch.look_soon()  # our sends may have taken the signal
+
+    def _answer(self, routing: bytes, key: bytes | None, message: bytes | None) -> None:
+        assert self._loop is not None
+        if message is None or key is None or len(message) > self._limits.request_bytes_max:
+            self.counts.malformed += 1
+            return
+        meter = self._members if self._is_member(key) else self._strangers
+        if meter.pass_through(self._loop.time(), 1) is not Passage.OPEN:
+            self.counts.too_many += 1
+            return
+        try:
+            request_id, request = self._requests.decode(message) if self._requests is not None else (0, None)
+        except _MALFORMED:
+            self.counts.malformed += 1
+            return
+        if request is not None:
+            self._reply(routing, request_id, request, key)
+
+    def _reply(self, routing: bytes, request_id: int, request: Struct, key: bytes) -> None:
+        try:
+            items = self._handlers[type(request)](request, key)
+        except Exception as error:  # nobody's request ends the market for others
+            self.counts.failed += 1
+            logger().error("a request in the lobby failed", kind=type(request).__name__, why=repr(error)[:200])
+            return
+        answer = msgspec.msgpack.encode((request_id, self._fitting(items)))
+        try:
+            self._router.send_multipart((routing, answer), _NOBLOCK)
+            self.counts.answered += 1
+        except zmq.ZMQError:  # the asker has left, or does not read
+            self.counts.undeliverable += 1
+
+    def _fitting(self, items: list[bytes]) -> list[bytes]:
+        """The first items, as many as one message holds."""
+        room = self._limits.answer_bytes_max
+        for number, item in enumerate(items[: self._limits.items_max]):
+            room -= len(item) + 5
+            if room < 0:
+                return items[:number]
+        return items[: self._limits.items_max]
+
+
+def _receive(router: zmq.Socket[bytes]) -> tuple[bytes, bytes | None, bytes | None]:
+    """Take one message: the way back, the asker's key, and what it says; None for what is not as it should be.
+
+    A message of many parts is read part by part, and none of them is kept.
+    """
+    part = router.recv(_NOBLOCK, copy=False)
+    routing, last, parts = part.bytes, part, 1
+    while last.more:
+        last = router.recv(_NOBLOCK, copy=False)
+        parts += 1
+    if parts != _PARTS:
+        return routing, None, None
+    return routing, _key_of(last), last.bytes
+
+
+def _key_of(frame: zmq.Frame) -> bytes | None:
+    """The client's CURVE key, as the lobby's gatekeeper noted it on the connection."""
+    try:
+        said = frame.get("User-Id")
+        key = bytes.fromhex(said if isinstance(said, str) else "")
+    except (zmq.ZMQError, ValueError):
+        return None
+    return key if len(key) == 32 else None
