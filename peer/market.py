@@ -211,7 +211,7 @@ class Market:
         await self._get_acquainted()
         await self.find(skill, patience_s=patience)
         self._validate(skill, raw)
-        charter = self.runtime.node.holdings.charters[self.runtime.node.market]
+        charter = self.runtime.node.holdings.charters.newest
         try:
             body = Announcement(
                 charter=charter.id, skill=skill, input=raw, input_digest=None, requirements=(), budget=budget,
@@ -260,7 +260,7 @@ class Market:
         node = self.runtime.node
         self._tasks.pop(contract.id, None)
         self._checks.pop(contract.announcement.body.idempotency_key, None)
-        return done_of(contract, node.holdings.charters[node.market], self.runtime.turn.sealer, node.directory.name_of)
+        return done_of(contract, node.holdings.charters, self.runtime.turn.sealer, node.directory.name_of)
 
     def _refused(self, impossible: Impossible) -> None:
         self._checks.pop(impossible.idempotency_key, None)

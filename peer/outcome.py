@@ -10,10 +10,10 @@ from typing import Any
 
 from peer.audit.evidence import AuditReport, EvidenceFile, verify, write_evidence
 from protocol.bundle import evidence_of
+from protocol.charters import Charters
 from protocol.contract import Contract
 from protocol.errors import DeadlinePassed, NoBids, TaskFailed, VendueError, Vetoed
 from protocol.keys import Digest, Sealer, print_peer
-from protocol.notices import Charter
 from protocol.statements import Cancel, CancelReason, Failure, Result, Statement, Veto
 from protocol.states import Reading, State
 
@@ -21,23 +21,26 @@ from protocol.states import Reading, State
 class Proof:
     """Every statement of a contract with its seal: anybody can check it offline, with nothing else."""
 
-    def __init__(self, contract: Contract, charter: Statement[Charter], sealer: Sealer) -> None:
-        self._contract, self._charter, self._sealer = contract, charter, sealer
+    def __init__(self, contract: Contract, charters: Charters, sealer: Sealer) -> None:
+        """`charters` has the first version, which is the market's identity, and the one that the contract names."""
+        named = charters.get(contract.announcement.body.charter, charters.first)
+        self._first, self._later = charters.first, [named] if named is not charters.first else []
+        self._contract, self._sealer = contract, sealer
 
     @property
     def governed(self) -> bool:
-        """Tell whether the market has governors, so that a settlement may still become final or vetoed."""
-        return bool(self._charter.body.governors)
+        """Tell whether the task had governors, so that a settlement may still become final or vetoed."""
+        return bool(self._contract.charter.governors)
 
     @property
     def charter(self) -> bytes:
         """The charter's first version, as evidence."""
-        return evidence_of(self._charter, self._sealer)
+        return evidence_of(self._first, self._sealer)
 
     @property
     def pieces(self) -> list[bytes]:
         """All that is held of the contract by now, as evidence: late votes are in it too."""
-        return [evidence_of(statement, self._sealer) for statement in self._contract.held.values()]
+        return [evidence_of(statement, self._sealer) for statement in (*self._later, *self._contract.held.values())]
 
     def audit(self) -> AuditReport:
         """Check every signature, fold the contract, recompute the winner and the price."""
@@ -79,7 +82,7 @@ def is_over(contract: Contract, *, final: bool) -> bool:
     return state in (State.FINAL, State.CANCELLED, State.VETOED, State.VOID)
 
 
-def done_of(contract: Contract, charter: Statement[Charter], sealer: Sealer, name_of: Callable[[bytes], str]) -> Done:
+def done_of(contract: Contract, charters: Charters, sealer: Sealer, name_of: Callable[[bytes], str]) -> Done:
     """The outcome of a contract that is over. Raises the error that its end is, if it did not end well."""
     reading = contract.reading
     if reading.state not in (State.SETTLED, State.FINAL) or reading.end is None or reading.award is None:
@@ -96,7 +99,7 @@ def done_of(contract: Contract, charter: Statement[Charter], sealer: Sealer, nam
         epoch=reading.epoch,
         contract_id=contract.id,
         settlement_id=reading.end.id,
-        proof=Proof(contract, charter, sealer),
+        proof=Proof(contract, charters, sealer),
     )
 
 

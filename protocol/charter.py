@@ -60,7 +60,12 @@ def next_version(before: Statement[Charter], body: Charter, *, made_ms: int) -> 
 
 
 def fault_of_version(statement: Statement[Charter], known: Statement[Charter]) -> str | None:
-    """Say why a statement is no version of the charter that another one is a version of, or None."""
+    """Say why a statement is no sound version of the charter that another one is a version of, or None."""
+    return fault_of_place(statement, known) or fault_of_charter(statement.body)
+
+
+def fault_of_place(statement: Statement[Charter], known: Statement[Charter]) -> str | None:
+    """... whether it is sound or not: who says it, and where it stands in the authority's feed."""
     first = statement.body.version == 1
     market = known.market if known.body.version > 1 else known.id
     if statement.author != known.author:
@@ -71,7 +76,7 @@ def fault_of_version(statement: Statement[Charter], known: Statement[Charter]) -
         return "a charter's number is its place in the authority's one feed"
     if (statement.about is None) != first:
         return "a charter is about the version before it"
-    return fault_of_charter(statement.body)
+    return None
 
 
 def revoked_by(charter: Charter) -> frozenset[bytes]:

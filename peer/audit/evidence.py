@@ -17,7 +17,7 @@ from peer.audit.archive import Archive, Reader, sort_out
 from peer.audit.evidencefile import EvidenceFile, cut, pack_evidence, parse_evidence, read_evidence, write_evidence
 from peer.audit.findings import ContractResult, Finding, Findings, Grounds, convictions, examine
 from protocol.bundle import open_evidence
-from protocol.charter import fault_of_charter
+from protocol.charter import fault_of_charter, fault_of_place
 from protocol.keys import Digest
 from protocol.notices import Charter
 from protocol.statements import NO_MARKET, Announcement, AnyStatement, Statement
@@ -114,22 +114,11 @@ def _open_all(pieces: Iterable[bytes], market: bytes, findings: Findings) -> lis
 def _charters(
     head: Statement[Charter], said: Iterable[AnyStatement], trusted: bytes | None, findings: Findings
 ) -> dict[Digest, Statement[Charter]]:
-    """The versions of the charter that one authority said, each about the one before; `trusted` must be among them."""
-    others: dict[Digest, Statement[Charter]] = {
-        one.id: one  # type: ignore[misc]
-        for one in said
-        if isinstance(one.body, Charter) and one.author == head.author
-    }
+    """The versions of one charter: all in one feed of one authority; `trusted` must be among them."""
     charters: dict[Digest, Statement[Charter]] = {head.id: head}
-    here: Statement[Charter] | None = head
-    while here is not None and here.about is not None:
-        here = others.get(Digest(here.about))
-        if here is not None and here.id not in charters:
-            charters[here.id] = here
-    for later in sorted(others.values(), key=lambda one: one.body.version):
-        before = charters.get(Digest(later.about or b""))
-        if before is not None and later.body.version == before.body.version + 1:
-            charters[later.id] = later
+    for one in said:
+        if isinstance(one.body, Charter) and fault_of_place(one, head) is None:  # type: ignore[arg-type]
+            charters[one.id] = one  # type: ignore[assignment]
     market = head.id if head.market == NO_MARKET else Digest(head.market)
     for charter in charters.values():
         if fault := fault_of_charter(charter.body):

@@ -98,7 +98,7 @@ async def _have_done(
 
 def _proof(task: Task, market: Market) -> Proof:
     node = market.runtime.node
-    return Proof(task.contract, node.holdings.charters[node.market], market.runtime.turn.sealer)
+    return Proof(task.contract, node.holdings.charters, market.runtime.turn.sealer)
 
 
 def _show(invocation: Invocation, done: Done, sound: bool, save_proof: Path | None) -> None:

@@ -109,7 +109,7 @@ def _tell_changes(invocation: Invocation, before: dict[str, Row], now: dict[str,
 def rows_of(market: Market) -> list[Row]:
     """Everybody who is here and has shown a card, governors first, then by name."""
     runtime = market.runtime
-    charter: Charter = runtime.node.holdings.charters[runtime.node.market].body
+    charter: Charter = runtime.node.holdings.charters.newest.body
     seats = {seat.governor for seat in charter.governors}
     ways = {found.peer_id: str(found.path) for found in runtime.discovery.known}
     rows = [_row(card, seats, ways.get(card.author, "")) for card in market.peers()]

@@ -20,6 +20,7 @@ from peer.audit.evidence import (
     parse_evidence,
     verify,
 )
+from peer.outcome import Proof
 from protocol.bundle import evidence_of, exhibit
 from protocol.errors import BadEvidence
 from protocol.statements import (
@@ -36,6 +37,7 @@ from protocol.statements import (
 )
 from protocol.states import State
 from tests.authors import Author, award_of, charter_of, permit, task, veto
+from tests.market import charter_with
 from tests.peer.audit.stories import (
     RESULT,
     Script,
@@ -48,6 +50,8 @@ from tests.peer.audit.stories import (
     small_market,
     told,
 )
+from tests.protocol.locked import after, sealed
+from tests.protocol.overheard import Overheard, two
 from tests.strategies import changed
 
 HONEST, _, _ = honest_script()
@@ -128,6 +132,21 @@ def test_later_version_of_the_charter_may_come_along() -> None:
     report = verify(script.file(), charter_id=script.charter.id)
     assert report.ok
     assert report.contracts[0].state is State.FINAL
+
+
+def test_proof_of_a_task_under_a_later_charter_stands_alone() -> None:
+    """It brings the version that its contract names, and whatever lies between that and the first is not missed."""
+    first = sealed(charter_with())
+    third = after(after(first))
+    market = two(Overheard(first))
+    market.peers["m"].hear(third)
+    task = market.announce("m")
+    market.run(10_000)
+    node, sealer = market.peers["m"].node, market.peers["m"].sealer
+    proof = Proof(node.holdings.contracts[task], node.holdings.charters, sealer)
+    assert proof.audit().findings == ()
+    assert proof.verify()
+    assert verify(EvidenceFile(proof.charter, tuple(proof.pieces)), charter_id=first.id).ok
 
 
 # What does not hold
