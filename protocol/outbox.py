@@ -6,7 +6,7 @@ to the same peer in this very turn, one copy is enough. Both only save signature
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgpack
 
@@ -18,6 +18,10 @@ from protocol.statements import AnyStatement
 
 EXHIBITS_TAG = "vendue-exhibits/1"
 
+_HEAD = 5
+"""The longest head of a byte string in MessagePack."""
+_ROOM = limits.BUNDLE_MAX - 256
+"""Beside what is packed, a frame has a tag, a market, an author and a signature."""
 _Statements = dict[bytes, AnyStatement]
 
 
@@ -72,12 +76,29 @@ class Outbox:
         return frames
 
     def _seal(self, topic: bytes, statements: list[AnyStatement]) -> list[bytes]:
-        most = limits.BUNDLE_STATEMENTS_MAX
-        starts = range(0, len(statements), most)
-        return [topic + seal(statements[start : start + most], self._sealer) for start in starts]
+        sizes = [len(statement.payload) for statement in statements]
+        return [
+            topic + seal(statements[first:behind], self._sealer)
+            for first, behind in _fitting(sizes, limits.BUNDLE_STATEMENTS_MAX)
+        ]
 
 
 def exhibit_frames(pieces: Sequence[bytes]) -> list[bytes]:
     """Pack evidence, shown or fetched, as frames without a topic."""
-    most = limits.EVIDENCE_FRAME_MAX
-    return [msgpack.packb((EXHIBITS_TAG, pieces[start : start + most])) for start in range(0, len(pieces), most)]
+    sizes = [len(piece) for piece in pieces]
+    return [
+        msgpack.packb((EXHIBITS_TAG, pieces[first:behind]))
+        for first, behind in _fitting(sizes, limits.EVIDENCE_FRAME_MAX)
+    ]
+
+
+def _fitting(sizes: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+    """Part things of these sizes into runs that fit in one frame each: at most so many, and no larger than is read."""
+    first, filled = 0, 0
+    for at, size in enumerate(sizes):
+        if at - first == most or (at > first and filled + size + _HEAD > _ROOM):
+            yield first, at
+            first, filled = at, 0
+        filled += size + _HEAD
+    if sizes:
+        yield first, len(sizes)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import msgpack
 import pytest
 
+from protocol import limits
 from protocol.events import Announce
+from protocol.outbox import exhibit_frames
+from protocol.topics import TOPIC_LENGTH, skill_topic
 from tests.market import TestMarket
 
 
@@ -54,3 +58,31 @@ def test_a_peer_that_leaves_says_first_what_waits_for_company() -> None:
     manager.crash()
     market.run(10)
     assert worker.contract(task).end is not None
+
+
+def test_what_is_too_large_for_one_frame_leaves_in_several() -> None:
+    """A hundred tasks with the largest inputs in one turn: every frame is one that others read."""
+    market = TestMarket()
+    manager, worker = market.join("m"), market.join("a", shout=10)
+    frames = wired(market)
+    events = [
+        Announce(task=market.task(idempotency_key=b"%d" % number, input=bytes(limits.INLINE_MAX)))
+        for number in range(100)
+    ]
+    manager.run(events=events)
+    assert max(map(len, frames)) - TOPIC_LENGTH <= limits.BUNDLE_MAX
+    assert len([frame for frame in frames if frame[:TOPIC_LENGTH] == skill_topic("shout")]) == 2
+    market.run(100)
+    assert not [reason for reason in worker.turn.verdicts if reason.startswith("reject")]
+
+
+def test_evidence_too_large_for_one_frame_leaves_in_several() -> None:
+    """However it is asked for; one piece always fits."""
+    sizes = [100, limits.STATEMENT_MAX, *[limits.STATEMENT_MAX] * 20, 5, *[1] * 200]
+    pieces = [bytes(size) for size in sizes]
+    frames = exhibit_frames(pieces)
+    assert max(map(len, frames)) <= limits.BUNDLE_MAX
+    unpacked = [msgpack.unpackb(frame)[1] for frame in frames]
+    assert [piece for group in unpacked for piece in group] == pieces
+    assert max(map(len, unpacked)) == limits.EVIDENCE_FRAME_MAX
+    assert exhibit_frames([]) == []
