@@ -10,10 +10,10 @@ said before stands. It refuses to know sockets, and what a statement means.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from protocol import limits
 from protocol.certificate import (
@@ -27,37 +27,11 @@ from protocol.certificate import (
 )
 from protocol.charter import fault_of_version, revoked_by
 from protocol.codec import Malformed
+from protocol.drawer import Drawer
 from protocol.keys import Digest, PeerId, Sealer
-from protocol.notices import Card, Charter, Checkpoint, Pause
-from protocol.statements import (
-    NO_MARKET,
-    Acceptance,
-    Announcement,
-    AnyStatement,
-    Award,
-    Bid,
-    Body,
-    Cancel,
-    Decline,
-    Failure,
-    Permit,
-    Progress,
-    Recall,
-    Refusal,
-    Renewal,
-    Result,
-    Settlement,
-    Statement,
-    Veto,
-)
-
-RIGHT_OF: Final[Mapping[type[Body], Right | None]] = {
-    **dict.fromkeys((Announcement, Award, Renewal, Recall, Settlement, Cancel), Right.ANNOUNCE),
-    **dict.fromkeys((Bid, Refusal, Acceptance, Decline, Progress, Result, Failure), Right.BID),
-    **dict.fromkeys((Permit, Veto, Checkpoint, Pause), Right.GOVERN),
-    Card: None,
-}
-"""What a member needs for each kind; a card is for every member, and a charter for none: it is the authority's."""
+from protocol.notices import Charter
+from protocol.rights import RIGHT_OF
+from protocol.statements import NO_MARKET, AnyStatement, Statement
 
 
 class Member(NamedTuple):
@@ -85,7 +59,7 @@ class Membership:
         self._held: dict[bytes, Certified] = {}
         self._by_transport_key: dict[bytes, PeerId] = {}
         self._sponsored: Counter[bytes] = Counter()
-        self._kept = _Drawer()
+        self._kept = Drawer()
         self._revoked = revoked_by(charter.body)
         self._changes_ms: int | None = None
         """When the clock alone changes something next."""
@@ -260,40 +234,6 @@ class Membership:
         for at_ms in (claim.from_ms - limits.CLOCK_SLACK_MS, claim.until_ms):
             if at_ms > self._wall_ms and (self._changes_ms is None or at_ms < self._changes_ms):
                 self._changes_ms = at_ms
-
-
-class _Drawer:
-    """Certificates whose signatures hold, and that do not count now: by their bytes, and by transport key."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[bytes, Certified] = OrderedDict()
-        self._of: dict[bytes, list[Certified]] = {}
-
-    def __contains__(self, raw: bytes) -> bool:
-        return raw in self._kept
-
-    def __iter__(self) -> Iterator[Certified]:
-        return iter(self._kept.values())
-
-    def of(self, transport_key: bytes) -> list[Certified]:
-        return self._of.get(transport_key, [])
-
-    def put(self, certified: Certified) -> None:
-        """Keep one; the oldest goes when there is no room: whoever needs it shows it again."""
-        if certified.raw in self._kept:
-            return
-        if len(self._kept) >= limits.CERTIFICATES_KEPT:
-            self.take_out(next(iter(self._kept.values())))
-        self._kept[certified.raw] = certified
-        self._of.setdefault(certified.certificate.transport_key, []).append(certified)
-
-    def take_out(self, certified: Certified) -> None:
-        if self._kept.pop(certified.raw, None) is None:
-            return
-        key = certified.certificate.transport_key
-        self._of[key] = [one for one in self._of[key] if one.raw != certified.raw]
-        if not self._of[key]:
-            del self._of[key]
 
 
 def _age(certified: Certified) -> tuple[int, int, bytes]:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from protocol import limits
 from protocol.certificate import OutOfTime, Right, fault_of, issue, read_certificate
 from protocol.kinds import KINDS
-from protocol.membership import RIGHT_OF, Member
+from protocol.membership import Member
 from protocol.notices import Admission, Charter
+from protocol.rights import RIGHT_OF
 from protocol.statements import Bid, Statement
 from tests.authors import Author, charter_of, sealer_of, task
 from tests.standing import (
