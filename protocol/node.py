@@ -7,7 +7,7 @@ same object.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from protocol.actions import KEEP, Action, Fetch, Keep, Say
 from protocol.amendments import Amendments
@@ -60,8 +60,12 @@ class Node:
         quotes: Mapping[str, Quote] | None = None,
         capacity: int = 8,
         policy: Policy | None = None,
+        later: Iterable[Statement[Charter]] = (),
     ) -> None:
-        """`quotes` maps the skills offered to bidding strategies; with a `policy` the node is a governor."""
+        """`charter` is the first version, and `later` are others that are known, as files say.
+
+        `quotes` maps the skills offered to bidding strategies; with a `policy` the node is a governor.
+        """
         self.market = feed.market
         self.feed = feed
         self.holdings = Holdings(charter)
@@ -82,6 +86,8 @@ class Node:
         self._incomplete = Incomplete(self.holdings)
         gaps = self.governor.gaps if self.governor is not None else None
         self.amendments = Amendments(self.holdings, self.convictions, gaps)
+        for version in later:
+            self.amendments.recall(version)
 
     @property
     def peer(self) -> PeerId:

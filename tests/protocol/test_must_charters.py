@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import limits
-from protocol.actions import Convict
+from protocol.actions import Convict, Say
 from protocol.charter import fault_of_version, next_version
 from protocol.charters import Charters
 from protocol.codec import encode
-from protocol.events import Heard
-from protocol.notices import Admission, Charter, Seat
+from protocol.events import Announce, Heard, Present
+from protocol.feed import Feed
+from protocol.node import Node
+from protocol.notices import Admission, Card, Charter, Seat
 from protocol.statements import Bid, EffectClass, Permit, Refusal, Settlement, Statement
 from protocol.states import State
 from protocol.topics import governance_topic, peer_topic
@@ -24,6 +26,7 @@ from tests.protocol.locked import Locked, after, revoking, sealed
 from tests.protocol.overheard import PERMISSIVE, Overheard, two
 
 FIRST = sealed(charter_with())
+CARD = Card(name="m", skills=(), capacity=0, addresses=(), transport_key=None, certificate=None)
 SECOND, THIRD = after(FIRST, name="second"), after(after(FIRST, name="second"), name="third")
 
 
@@ -159,6 +162,17 @@ def test_a_replayed_journal_gives_the_newest_charter_back() -> None:
     market.restart("a")
     assert holding(market, "a").newest.body.version == 3
     assert market.amended == [("a", 3)]
+
+
+@pytest.mark.spec("M-10.17")
+def test_a_new_journal_begins_under_the_newest_charter_that_files_have() -> None:
+    """Who loses its journal does not fall back behind a revocation."""
+    feed = Feed(market=FIRST.id, author=sealer_of("m").peer, feed_id=bytes(8))
+    node = Node(FIRST, feed, later=[THIRD, FIRST, SECOND])
+    assert node.holdings.charters.newest is THIRD
+    (_, announced, *_) = [*node.step(Present(CARD), 1), *node.step(Announce(task=task_for(FIRST)), 1)]
+    assert isinstance(announced, Say)
+    assert announced.statement.body.charter == THIRD.id
 
 
 @pytest.mark.spec("M-10.16")
