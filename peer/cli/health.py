@@ -88,7 +88,9 @@ def status(invocation: Invocation) -> None:
     invocation.answer({"peers": peers}, lambda: _show(told))
 
 
-COLUMNS: Final = ("name", "market", "peer", "state", "work", "here", "waiting", "journal", "files", "since", "skills")
+COLUMNS: Final = (
+    "name", "market", "peer", "state", "work", "here", "waiting", "journal", "files", "since", "certified", "skills",
+)  # fmt: skip
 
 
 def _show(told: list[Told]) -> None:
@@ -105,14 +107,21 @@ def _show(told: list[Told]) -> None:
 
 def _row(one: Told, answer: dict[str, Any]) -> list[str]:
     work, files, backlog = answer.get("work", {}), answer.get("descriptors", {}), answer.get("backlog", {})
-    skills = answer.get("skills", [])
+    waiting = backlog.get("events", 0) + backlog.get("statements_waiting", 0) + work.get("queued", 0)
     return [
-        one.name, one.market, str(answer.get("short", "")), _state(answer),
-        f"{work.get('accepted', 0)}/{answer.get('capacity', 0)}", str(answer.get("peers", {}).get("here", "")),
-        str(backlog.get("events", 0) + backlog.get("statements_waiting", 0) + work.get("queued", 0)),
-        _size(answer.get("journal", {}).get("bytes", 0)), f"{files.get('used', '?')}/{files.get('limit', '?')}",
-        _age(answer.get("uptime_s", 0)), printable(", ".join(map(str, skills)), 60) or "none",
-    ]  # fmt: skip
+        one.name,
+        one.market,
+        str(answer.get("short", "")),
+        _state(answer),
+        f"{work.get('accepted', 0)}/{answer.get('capacity', 0)}",
+        str(answer.get("peers", {}).get("here", "")),
+        str(waiting),
+        _size(answer.get("journal", {}).get("bytes", 0)),
+        f"{files.get('used', '?')}/{files.get('limit', '?')}",
+        _age(answer.get("uptime_s", 0)),
+        _left(answer.get("certificate", {}).get("seconds_left")),
+        printable(", ".join(map(str, answer.get("skills", []))), 60) or "none",
+    ]
 
 
 def _state(answer: dict[str, Any]) -> str:
@@ -122,6 +131,11 @@ def _state(answer: dict[str, Any]) -> str:
     if not ready.get("ok"):
         return printable("; ".join(map(str, ready.get("missing", ["not ready"]))), 80)
     return "ready" if ready.get("seen_anybody") else "ready, alone"
+
+
+def _left(left_s: int | None) -> str:
+    """How long a certificate still holds."""
+    return "" if left_s is None else f"for {_age(left_s)}" if left_s > 0 else "expired"
 
 
 def _size(count: int) -> str:

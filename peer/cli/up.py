@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from peer.cli.ending import INTERRUPTED
 from peer.cli.invocation import Invocation, asked
-from peer.cli.loop import run_to_end, until_asked_to_stop
+from peer.cli.loop import GOODBYE_S, run_to_end
 from peer.config import Settings
 from peer.host.notify import Notifier
 from peer.host.peersfile import PEERS_FILE, Host, read_host
@@ -65,17 +67,30 @@ def _speaks_json(invocation: Invocation, settings: Settings) -> bool:
 
 async def _run(invocation: Invocation, host: Host, *, as_json: bool) -> int:
     loop = asyncio.get_running_loop()
-    never: asyncio.Future[None] = loop.create_future()
     voice = Voice(invocation, [peer.label for peer in host.peers], as_json=as_json)
     supervisor = Supervisor(host, voice, Notifier(os.environ))
-    stop = loop.create_task(until_asked_to_stop(never))
-    try:
-        code = await supervisor.run(stop, as_json=as_json)
-    finally:
-        stop.cancel()
+    code = await supervisor.run(_listen(loop, supervisor), as_json=as_json)
     failed = supervisor.failed
     voice.event(None, "goodbye", f"{', '.join(failed)} failed" if failed else "all have left", failed=failed)
     return code
+
+
+def _listen(loop: asyncio.AbstractEventLoop, supervisor: Supervisor) -> asyncio.Future[int]:
+    """Ctrl-C and SIGTERM stop all; another one, a moment later, does not wait for goodbyes. Gives the exit code."""
+    stop: asyncio.Future[int] = loop.create_future()
+    asked_s = 0.0
+
+    def ask(code: int) -> None:
+        nonlocal asked_s
+        if not stop.done():
+            asked_s = loop.time()
+            stop.set_result(code)
+        elif loop.time() - asked_s > GOODBYE_S:
+            supervisor.hurry()
+
+    for number, code in {signal.SIGINT: INTERRUPTED, signal.SIGTERM: 0}.items():
+        loop.add_signal_handler(number, ask, code)
+    return stop
 
 
 class Voice:

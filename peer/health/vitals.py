@@ -32,14 +32,28 @@ def _nothing_missing() -> list[str]:
 
 
 class Part(NamedTuple):
-    """One part of a peer: `tell` gives its facts, which JSON can say; `missing` what it waits for before it is ready.
-
-    A certificate would be `Part("certificate", lambda: {"until_ms": ...}, lambda: [] if it_holds() else ["..."])`.
-    """
+    """One part of a peer: `tell` gives its facts, which JSON can say; `missing` what it waits for to be ready."""
 
     name: str
     tell: Callable[[], Facts]
     missing: Callable[[], list[str]] = _nothing_missing
+
+
+def certificate(until_ms: Callable[[], int | None]) -> Part:
+    """The part that tells until when a certificate holds, by the wall clock; `until_ms` gives None where there is none.
+
+    A peer whose certificate has expired is not ready: nobody lets it in any more.
+    """
+
+    def tell() -> Facts:
+        until = until_ms()
+        return {"until_ms": until, "seconds_left": None if until is None else round(until / 1000 - time.time())}
+
+    def missing() -> list[str]:
+        left_s = tell()["seconds_left"]
+        return [f"it expired {-left_s} s ago"] if left_s is not None and left_s <= 0 else []
+
+    return Part("certificate", tell, missing)
 
 
 class Vitals:

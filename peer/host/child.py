@@ -75,6 +75,7 @@ class Child:
         self._lifeline = lifeline
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
+        self._hurried = False
 
     async def live(self, *, as_json: bool) -> None:
         """Run it, again and again as its restart policy says, until it is over or stopped."""
@@ -96,11 +97,16 @@ class Child:
             self._move(State.PAUSING)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause_s)
-        self._move(State.FAILED if self.code == -signal.SIGKILL else State.ENDED)
+        self._move(State.FAILED if self.code == -signal.SIGKILL and not self._hurried else State.ENDED)
 
     def stop(self) -> None:
         """Ask it to leave, which ends its life; kill all of it if it takes longer than the file allows."""
         self._stopping.set()
+
+    def hurry(self) -> None:
+        """End it now, while it is saying goodbye: somebody does not want to wait for that."""
+        self._hurried = True
+        self.kill()
 
     def kill(self) -> None:
         """End its whole process group at once, if any of it is left."""

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from peer.health.place import health_socket
 from peer.home import market_home, runtime_home
@@ -27,7 +27,7 @@ class Supervisor:
         self._children: list[Child] = []
         self._was_ready = False
 
-    async def run(self, stop: asyncio.Task[int], *, as_json: bool) -> int:
+    async def run(self, stop: asyncio.Future[int], *, as_json: bool) -> int:
         """Run all until `stop` is done or none is left; the exit code says whether one has failed for good."""
         with _lifeline() as reading:
             self._children = [
@@ -37,7 +37,8 @@ class Supervisor:
             watching = [asyncio.create_task(self._watch(child)) for child in self._children]
             watching.append(asyncio.create_task(self._keep_awake()))
             try:
-                await asyncio.wait({lives, stop}, return_when=asyncio.FIRST_COMPLETED)
+                either: list[asyncio.Future[Any]] = [lives, stop]
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
                 self._notifier.tell("STOPPING=1", "STATUS=The peers are told to leave.")
                 for child in self._children:
                     child.stop()
@@ -51,6 +52,11 @@ class Supervisor:
         if failed:
             return max(failed[0].code, 0) or OTHERWISE
         return stop.result() if stop.done() else 0
+
+    def hurry(self) -> None:
+        """End what is left at once, after `stop`."""
+        for child in self._children:
+            child.hurry()
 
     async def _live(self, *, as_json: bool) -> None:
         await asyncio.gather(*(child.live(as_json=as_json) for child in self._children))

@@ -19,6 +19,7 @@ from peer.cli.checks.base import Check, guarded
 from peer.cli.version import installed
 from peer.founding import read_charter
 from peer.home import MarketHome
+from peer.net.descriptors import DESCRIPTORS_MAX
 
 LIBRARIES: Final = (
     "pyzmq",
@@ -100,16 +101,16 @@ def _clock(market: MarketHome) -> Check:
 
 
 def _descriptors() -> Iterator[Check]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    unlimited = resource.RLIM_INFINITY
-    limits = " and ".join(f"{'any number' if one == unlimited else one} {name}" for one, name in
-                          ((soft, "may be open at once"), (hard, "if it is asked for")))  # fmt: skip
-    can_be = DESCRIPTORS_WANTED if hard == unlimited else min(DESCRIPTORS_WANTED, hard)
-    if soft != unlimited and soft < DESCRIPTORS_MIN:
-        more = (
-            f"ulimit -n {can_be}" if can_be > soft else f"ulimit -Hn {DESCRIPTORS_WANTED} (as root), then the same -Sn"
-        )
-        yield Check("descriptors", "bad", f"Only {limits}.", f"Run: {more}; in a systemd unit: LimitNOFILE=65536")
-        return
-    peers = "any number of" if soft == unlimited else str((soft - 50) // 2)
-    yield Check("descriptors", "ok", f"{limits}: room for {peers} peers")
+    """A peer raises its soft limit by itself, as far as the hard one lets; so only that can be too low."""
+    soft, hard = ("any number" if one == resource.RLIM_INFINITY else str(one) for one in _limits())
+    may = min(DESCRIPTORS_MAX if one == resource.RLIM_INFINITY else one for one in (_limits()[1], DESCRIPTORS_MAX))
+    says = f"{soft} may be open at once, and {hard} if a process asks for them, as peers do"
+    if may < DESCRIPTORS_MIN:
+        wanted = f"As root, run: ulimit -n {DESCRIPTORS_WANTED}; for good: in /etc/security/limits.conf"
+        yield Check("descriptors", "bad", f"{says}: too few.", f"{wanted}; in a systemd unit: LimitNOFILE=65536")
+    else:
+        yield Check("descriptors", "ok", f"{says}: room for {(may - 50) // 2} peers")
+
+
+def _limits() -> tuple[int, int]:
+    return resource.getrlimit(resource.RLIMIT_NOFILE)

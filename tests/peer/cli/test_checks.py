@@ -103,12 +103,12 @@ def test_a_clock_that_cannot_be_right_is_named(
 
 @pytest.mark.parametrize(
     ("limits", "grade", "remedy"),
-    [((128, 4096), "bad", "ulimit -n 4096"), ((128, 128), "bad", "as root"), ((1024, 4096), "ok", "")],
+    [((128, 128), "bad", "ulimit -n 4096"), ((128, 4096), "ok", ""), ((1024, -1), "ok", "")],
 )
 def test_too_few_descriptors_are_found_before_libzmq_hangs(
     market: MarketHome, monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], grade: str, remedy: str
 ) -> None:
-    """The remedy is what this user may do by itself, if the hard limit lets it."""
+    """Peers raise the soft limit themselves, so it is the hard one that counts."""
     monkeypatch.setattr(resource, "getrlimit", lambda _what: limits)
     (check,) = found(local.checks(market), "descriptors")
     assert (check.grade, remedy in check.do) == (grade, True)

@@ -124,6 +124,33 @@ def test_a_peer_that_fails_for_good_decides_the_exit_code(vendue: Vendue, restar
     assert events(running, "goodbye")[0]["failed"] == ["broken"]
 
 
+@pytest.mark.parametrize(("restart", "starts", "code"), [("on-failure", 1, 0), ("always", 2, 1)])
+def test_a_peer_that_ends_well_is_started_again_only_if_it_must_always_run(
+    vendue: Vendue, restart: str, starts: int, code: int
+) -> None:
+    """One that must run and ends at once, again and again, has failed, whatever it says."""
+    vendue.agents("import os\nos._exit(0)\n")
+    running = vendue.start("up", write(vendue, peer("poet", restart=f'"{restart}"'), settings="restarts_max = 1"))
+    assert running.process.wait(PATIENCE_S) == code
+    assert len(events(running, "started")) == starts
+
+
+def test_who_asks_twice_does_not_wait_for_goodbyes(vendue: Vendue) -> None:
+    """The second Ctrl-C ends everything at once, whatever the time for goodbyes is."""
+    vendue.agents(STUBBORN)
+    running = vendue.start("up", write(vendue, peer("poet"), settings="stop_timeout_s = 600")).wait_for('"event": "up"')
+    running.process.send_signal(signal.SIGINT)
+
+    def ask_again() -> bool:
+        if gone := not any(map(alive, pids(running))):
+            return gone
+        running.process.send_signal(signal.SIGINT)
+        return False
+
+    wait_until(ask_again)
+    assert running.process.wait(PATIENCE_S) == 130
+
+
 def test_wrong_settings_are_not_tried_again_and_none_left_is_the_end(vendue: Vendue) -> None:
     """Exit code 8 does not mend itself; when nobody is left to watch, the supervisor ends by itself."""
     (vendue.folder / "rules.toml").write_text("[[rule]]\nid = 'x'\ndecison = 'veto'\n")
