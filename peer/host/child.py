@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Mapping
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, Final, Protocol
 from peer.health.ask import ask
 from peer.host.commands import peer_command, peer_variables
 from peer.host.lifeline import lifeline_variable
-from peer.host.lines import lines
+from peer.host.lines import Outlet, lines, outlet
 from peer.host.peersfile import Host, PeerPlan
 from protocol.errors import BadConfig, NoPeers
 
@@ -33,6 +34,8 @@ LOOK_LAST_S: Final = 5.0
 """Between two questions how a peer does: often while it starts, rarely when it is ready."""
 SILENT_MAX: Final = 3
 """Questions in a row without an answer before a peer that was ready counts as not ready."""
+CANNOT_START: Final = 127
+"""The exit code of a command that is not there, as shells give it."""
 ENDED_WELL: Final = frozenset({0, 130})
 
 
@@ -133,32 +136,40 @@ class Child:
         return State.FAILED
 
     async def _run_once(self, *, as_json: bool) -> int:
+        """One life of its process, from its start to its last words; the exit code."""
+        outlets = {"out": await outlet(), "err": await outlet()}
         try:
-            process = self._process = await asyncio.create_subprocess_exec(
-                *peer_command(self._host, self._peer), *(["--json"] if as_json else []),
-                env=self._environment(as_json=as_json), cwd=self._host.folder, process_group=0,
-                pass_fds=(self._lifeline,), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )  # fmt: skip
+            process = self._process = await self._start(outlets, as_json=as_json)
+            self._tell("started", f"starts, process {process.pid}", pid=process.pid)
+            readers = [asyncio.create_task(self._read(each.stream, name)) for name, each in outlets.items()]
+            watching = asyncio.create_task(self._watch(process.pid))
+            try:
+                code = await self._until_it_ends(process)
+                self.kill()  # what it has left behind in its group
+                await asyncio.wait(readers, timeout=LAST_WORDS_S)
+                return code
+            finally:
+                for task in (watching, *readers):
+                    task.cancel()
         except OSError as error:
             self._tell("failed-to-start", f"cannot be started: {error}")
-            return 127
-        self._tell("started", f"starts, process {process.pid}", pid=process.pid)
-        assert process.stdout is not None, "it is a pipe"
-        assert process.stderr is not None, "it is a pipe"
-        readers = [
-            asyncio.create_task(self._read(process.stdout, "out")),
-            asyncio.create_task(self._read(process.stderr, "err")),
-        ]
-        watching = asyncio.create_task(self._watch(process.pid))
-        try:
-            code = await self._until_it_ends(process)
-            self.kill()  # what it has left behind in its group
-            await asyncio.wait(readers, timeout=LAST_WORDS_S)
-            return code
+            return CANNOT_START
         finally:
-            for task in (watching, *readers):
-                task.cancel()
+            self._process = None  # its number may soon be somebody else's
+            for each in outlets.values():
+                each.transport.close()
+
+    async def _start(self, outlets: Mapping[str, Outlet], *, as_json: bool) -> asyncio.subprocess.Process:
+        try:
+            return await asyncio.create_subprocess_exec(
+                *peer_command(self._host, self._peer), *(["--json"] if as_json else []),
+                env=self._environment(as_json=as_json), cwd=self._host.folder, process_group=0,
+                pass_fds=(self._lifeline,), stdin=asyncio.subprocess.DEVNULL, stdout=outlets["out"].writing,
+                stderr=outlets["err"].writing,
+            )  # fmt: skip
+        finally:
+            for each in outlets.values():
+                os.close(each.writing)
 
     async def _until_it_ends(self, process: asyncio.subprocess.Process) -> int:
         """Wait for its end, which we bring about when we are to stop."""

@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, NamedTuple
 
 LINE_BYTES_MAX: Final = 16_384
 """A traceback's line or a JSON line with its fields is far shorter; what is longer is cut, and marked."""
 PIECE_BYTES: Final = 65_536
 CUT: Final = "…"
+
+
+class Outlet(NamedTuple):
+    """A pipe for what a process says.
+
+    It is our own, for asyncio's are waited for together with the process: whatever that left behind, and still holds
+    the pipe, would hide its end.
+    """
+
+    writing: int
+    """For the process; closed here once it has been started."""
+    stream: asyncio.StreamReader
+    transport: asyncio.ReadTransport
+
+
+async def outlet() -> Outlet:
+    """Open a pipe; its `transport` is closed when nobody reads any more."""
+    reading, writing = os.pipe()
+    stream = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(reading, "rb", buffering=0)
+    )
+    return Outlet(writing, stream, transport)
 
 
 async def lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:

@@ -135,6 +135,16 @@ def test_a_peer_that_ends_well_is_started_again_only_if_it_must_always_run(
     assert len(events(running, "started")) == starts
 
 
+def test_what_a_peer_leaves_behind_ends_with_it_and_does_not_hide_its_end(vendue: Vendue) -> None:
+    """A process that an agent has started is in the peer's group, and holds the pipe to the supervisor."""
+    leaves = "import os, pathlib, subprocess\n"
+    leaves += 'pathlib.Path("left").write_text(str(subprocess.Popen(["sleep", "600"]).pid))\nos._exit(4)\n'
+    vendue.agents(leaves)
+    running = vendue.start("up", write(vendue, peer("poet", restart='"never"')))
+    assert running.process.wait(PATIENCE_S) == 4
+    assert not alive(int((vendue.folder / "left").read_text()))
+
+
 def test_who_asks_twice_does_not_wait_for_goodbyes(vendue: Vendue) -> None:
     """The second Ctrl-C ends everything at once, whatever the time for goodbyes is."""
     vendue.agents(STUBBORN)
