@@ -1,0 +1,116 @@
+"""Peers in processes of their own, on hosts of a network: started, listened to, and ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from peer.bench.hosts import Host
+
+LOOK_S = 0.02
+
+
+class Said(NamedTuple):
+    """One line of a member."""
+
+    at: float
+    event: str
+    who: str
+    whom: str
+
+
+class Late(Exception):
+    """What was waited for did not come."""
+
+
+class Members:
+    """All processes of one measurement, and one folder per host for what they keep."""
+
+    def __init__(self, folder: Path, market: str) -> None:
+        self._folder, self._market = folder, market
+        self._running: list[subprocess.Popen[bytes]] = []
+        self._names: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for process in self._running:
+            process.terminate()
+        for process in self._running:
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def home(self, host: Host) -> Path:
+        """Where a host's peers keep their keys and journals."""
+        return self._folder / host.name
+
+    def environment(self, host: Host, **settings: str) -> dict[str, str]:
+        """What a command on a host is told."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("VENDUE_")}
+        return {
+            **kept, "VENDUE_HOME": str(self.home(host)), "VENDUE_MARKET": self._market,
+            "XDG_CONFIG_HOME": str(self._folder), "VENDUE_INTERFACE": host.addresses[0], **settings,
+        }  # fmt: skip
+
+    def start(self, host: Host, *names: str, **settings: str) -> None:
+        """Start one process with these peers in it."""
+        command = host.namespace.command(sys.executable, "-m", "peer.bench.network.member", *names)
+        with open(self._log(len(self._running)), "wb") as log:
+            process = subprocess.Popen(command, env=self.environment(host, **settings), stdout=log)
+        self._running.append(process)
+        self._names |= dict.fromkeys(names, process)
+
+    def stop(self, name: str) -> None:
+        """End the process of a peer."""
+        self._names[name].terminate()
+        self._names[name].wait(timeout=10)
+
+    def _log(self, number: int) -> Path:
+        return self._folder / f"{number}.jsonl"
+
+    def said(self) -> Iterator[Said]:
+        """Everything that was said so far, process by process."""
+        for number in range(len(self._running)):
+            for line in self._log(number).read_text().splitlines():
+                yield Said(**json.loads(line))
+
+    def bound_at(self, name: str) -> float | None:
+        """When a peer was reachable."""
+        return next((said.at for said in self.said() if said.event == "bound" and said.who == name), None)
+
+    def seen_at(self, pairs: Iterable[tuple[str, str]], *, since: float = 0.0) -> float | None:
+        """When, after `since`, the last of these (who, whom) was seen for the first time; None while one is not."""
+        missing = set(pairs)
+        last = 0.0
+        for said in sorted(self.said()):
+            if said.event == "sees" and said.at >= since and (said.who, said.whom) in missing:
+                missing.discard((said.who, said.whom))
+                last = said.at
+        return None if missing else last
+
+    def wait(self, ask: Callable[[], float | None], patience_s: float, what: str) -> float:
+        """Ask until there is an answer. Raises Late."""
+        until = time.monotonic() + patience_s
+        while (answer := ask()) is None:
+            if time.monotonic() > until:
+                raise Late(f"{what}: not within {patience_s:g} s")
+            if any(process.poll() not in (None, 0, -15) for process in self._running):
+                raise Late(f"{what}: a peer ended by itself")
+            time.sleep(LOOK_S)
+        return answer
+
+
+def everybody(names: Iterable[str]) -> list[tuple[str, str]]:
+    """All (who, whom)."""
+    names = list(names)
+    return [(who, whom) for who in names for whom in names if who != whom]
