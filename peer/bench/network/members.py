@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,8 @@ from typing import NamedTuple, Self
 from peer.bench.hosts import Host
 
 LOOK_S = 0.02
+PATIENCE_S = 90.0
+"""How long anything is waited for: well beyond what any figure may be."""
 
 
 class Said(NamedTuple):
@@ -70,6 +73,11 @@ class Members:
         self._running.append(process)
         self._names |= dict.fromkeys(names, process)
 
+    def forget(self) -> None:
+        """Take away what all peers remember of others from last time."""
+        for file in self._folder.glob("*/markets/*/known.json"):
+            file.unlink()
+
     def stop(self, name: str) -> None:
         """End the process of a peer."""
         self._names[name].terminate()
@@ -84,27 +92,35 @@ class Members:
             for line in self._log(number).read_text().splitlines():
                 yield Said(**json.loads(line))
 
-    def bound_at(self, name: str) -> float | None:
-        """When a peer was reachable."""
-        return next((said.at for said in self.said() if said.event == "bound" and said.who == name), None)
+    def bound(self, *names: str) -> float:
+        """Wait until these peers are reachable; when the last of them was. Raises Late."""
 
-    def seen_at(self, pairs: Iterable[tuple[str, str]], *, since: float = 0.0) -> float | None:
-        """When, after `since`, the last of these (who, whom) was seen for the first time; None while one is not."""
-        missing = set(pairs)
-        last = 0.0
-        for said in sorted(self.said()):
-            if said.event == "sees" and said.at >= since and (said.who, said.whom) in missing:
-                missing.discard((said.who, said.whom))
-                last = said.at
-        return None if missing else last
+        def last() -> float | None:
+            at = {said.who: said.at for said in self.said() if said.event == "bound"}
+            return max(at[name] for name in names) if at.keys() >= set(names) else None
 
-    def wait(self, ask: Callable[[], float | None], patience_s: float, what: str) -> float:
-        """Ask until there is an answer. Raises Late."""
-        until = time.monotonic() + patience_s
+        return self._wait(last, f"{', '.join(names[:3])} begin")
+
+    def seen(self, pairs: Iterable[tuple[str, str]], *, since: float = 0.0) -> float:
+        """Wait until each of these (who, whom) is seen, after `since`; when the last of them was. Raises Late."""
+        wanted = list(pairs)
+
+        def last() -> float | None:
+            missing, at = set(wanted), 0.0
+            for said in sorted(self.said()):
+                if said.event == "sees" and said.at >= since and (said.who, said.whom) in missing:
+                    missing.discard((said.who, said.whom))
+                    at = said.at
+            return None if missing else at
+
+        return self._wait(last, f"{len(wanted)} pairs see each other")
+
+    def _wait(self, ask: Callable[[], float | None], what: str) -> float:
+        until = time.monotonic() + PATIENCE_S
         while (answer := ask()) is None:
             if time.monotonic() > until:
-                raise Late(f"{what}: not within {patience_s:g} s")
-            if any(process.poll() not in (None, 0, -15) for process in self._running):
+                raise Late(f"{what}: not within {PATIENCE_S:g} s")
+            if any(process.poll() not in (None, 0, -signal.SIGTERM) for process in self._running):
                 raise Late(f"{what}: a peer ended by itself")
             time.sleep(LOOK_S)
         return answer

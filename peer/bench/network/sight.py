@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Sequence
 
 from peer.bench.hosts import Bridge, Host
 from peer.bench.network.figures import Figure
@@ -16,96 +15,80 @@ from peer.bench.network.members import Members, everybody
 
 TIMES = 5
 MESH = 25
-PATIENCE_S = 60.0
 CUT_S = 20.0
 """How long a partition lasts: long enough that both sides have given the other up."""
 
-Stage = Callable[[], tuple[Members, Bridge, list[Host]]]
 
-
-def by_multicast(members: Members, hosts: list[Host]) -> Figure:
+def by_multicast(members: Members, hosts: Sequence[Host]) -> Figure:
     """A newcomer on one host and peers on the two others, none of which has ever heard of it."""
     first, *others = hosts
-    names = [f"there-{host.name}" for host in others]
-    for host, name in zip(others, names, strict=True):
+    there = [f"there-{host.name}" for host in others]
+    for host, name in zip(others, there, strict=True):
         members.start(host, name)
-    members.wait(lambda: members.seen_at(everybody(names)), PATIENCE_S, "two peers meet")
-    took = []
-    for number in range(TIMES):
-        _forget(members, hosts)
-        newcomer = f"newcomer-{number}"
-        members.start(first, newcomer)
-        bound = members.wait(lambda name=newcomer: members.bound_at(name), PATIENCE_S, "a peer begins")
-        pairs = [pair for name in names for pair in ((name, newcomer), (newcomer, name))]
-        seen = members.wait(lambda pairs=pairs: members.seen_at(pairs), PATIENCE_S, "a newcomer is seen")
-        took.append(seen - bound)
-        members.stop(newcomer)
-    return Figure(
-        what="first sight by multicast, 3 hosts on a bridge", unit="s", value=max(took), most=2.0,
-        detail=f"worst of {TIMES}; median {statistics.median(took):.2f}",
-    )  # fmt: skip
+    members.seen(everybody(there))
+    took = [_newcomer(members, first, f"newcomer-{number}", there) for number in range(TIMES)]
+    return _worst("first sight by multicast, 3 hosts on a bridge", took, most=2.0)
 
 
 def by_folder(members: Members, host: Host) -> Figure:
     """A newcomer and a peer of the same computer, with nothing but its folder."""
     members.start(host, "neighbour", VENDUE_MDNS="false")
-    members.wait(lambda: members.bound_at("neighbour"), PATIENCE_S, "a peer begins")
-    took = []
-    for number in range(TIMES):
-        newcomer = f"guest-{number}"
-        members.start(host, newcomer, VENDUE_MDNS="false")
-        bound = members.wait(lambda name=newcomer: members.bound_at(name), PATIENCE_S, "a peer begins")
-        pairs = everybody(["neighbour", newcomer])
-        seen = members.wait(lambda pairs=pairs: members.seen_at(pairs), PATIENCE_S, "a neighbour is seen")
-        took.append(seen - bound)
-        members.stop(newcomer)
-    return Figure(
-        what="first sight on the same host", unit="s", value=max(took), most=0.2,
-        detail=f"worst of {TIMES}; median {statistics.median(took):.3f}",
-    )  # fmt: skip
+    members.bound("neighbour")
+    took = [_newcomer(members, host, f"guest-{number}", ["neighbour"], VENDUE_MDNS="false") for number in range(TIMES)]
+    return _worst("first sight on the same host", took, most=0.2)
 
 
-def full_mesh(members: Members, hosts: list[Host], *, processes: int) -> Figure:
+def _newcomer(members: Members, host: Host, name: str, others: Sequence[str], **settings: str) -> float:
+    """Seconds from a newcomer's being reachable until it sees all, and all see it; nobody remembers anybody."""
+    members.forget()
+    members.start(host, name, **settings)
+    pairs = [pair for other in others for pair in everybody([name, other])]
+    took = members.seen(pairs) - members.bound(name)
+    members.stop(name)
+    return took
+
+
+def _worst(what: str, took: Sequence[float], *, most: float) -> Figure:
+    detail = f"worst of {len(took)}; median {statistics.median(took):.3f}"
+    return Figure(what=what, unit="s", value=max(took), most=most, detail=detail)
+
+
+def full_mesh(members: Members, hosts: Sequence[Host], *, processes: int = MESH) -> Figure:
     """So many peers on three hosts, started together, until each sees each."""
     names = [f"peer-{number}" for number in range(MESH)]
     for number in range(processes):
         members.start(hosts[number % len(hosts)], *names[number::processes])
-    bound = [members.wait(lambda name=name: members.bound_at(name), PATIENCE_S, "all begin") for name in names]
-    seen = members.wait(lambda: members.seen_at(everybody(names)), PATIENCE_S, "a full mesh")
     return Figure(
-        what=f"full mesh of {MESH} peers, after the last has bound", unit="s", value=seen - max(bound), most=3.0,
+        what=f"full mesh of {MESH} peers, after the last has bound", unit="s",
+        value=members.seen(everybody(names)) - members.bound(*names), most=3.0,
         detail=f"{processes} processes on {len(hosts)} hosts",
     )  # fmt: skip
 
 
-def healed(members: Members, bridge: Bridge, hosts: list[Host]) -> list[Figure]:
+def healed(members: Members, bridge: Bridge, hosts: Sequence[Host]) -> list[Figure]:
     """One host is cut off; a peer starts there meanwhile; then until everybody sees everybody again."""
     *others, lonely = hosts
     names = [f"old-{host.name}" for host in hosts]
     for host, name in zip(hosts, names, strict=True):
         members.start(host, name)
-    members.wait(lambda: members.seen_at(everybody(names)), PATIENCE_S, "three peers meet")
+    members.seen(everybody(names))
     bridge.cut(lonely)
     cut = time.monotonic()
     members.start(lonely, "new")
-    members.wait(lambda: members.bound_at("new"), PATIENCE_S, "a peer begins")
+    members.bound("new")
     time.sleep(max(0.0, cut + CUT_S - time.monotonic()))
     bridge.heal(lonely)
     since = time.monotonic()
-    across = [pair for host in others for pair in everybody([f"old-{host.name}", f"old-{lonely.name}"])]
-    fresh = [pair for host in others for pair in everybody([f"old-{host.name}", "new"])]
-    figures = []
-    for what, pairs in (("for those who knew each other", across), ("for a peer that started during it", fresh)):
-        seen = members.wait(lambda pairs=pairs: members.seen_at(pairs, since=since), 2 * PATIENCE_S, f"healed {what}")
-        figures.append(
-            Figure(what=f"after a healed partition, {what}", unit="s", value=seen - since, most=35.0,
-                   detail=f"cut for {CUT_S:g} s")
-        )  # fmt: skip
-    return figures
+    return [
+        Figure(
+            what=f"after a healed partition, {what}", unit="s", most=35.0, detail=f"cut for {CUT_S:g} s",
+            value=members.seen(_across(others, who), since=since) - since,
+        )
+        for what, who in (
+            ("those who knew each other", f"old-{lonely.name}"), ("a peer that started during it", "new"),
+        )
+    ]  # fmt: skip
 
 
-def _forget(members: Members, hosts: list[Host]) -> None:
-    """Take away what peers remember of others from last time: multicast alone is to be measured."""
-    for host in hosts:
-        for file in Path(members.home(host)).glob("markets/*/known.json"):
-            file.unlink()
+def _across(hosts: Sequence[Host], who: str) -> list[tuple[str, str]]:
+    return [pair for host in hosts for pair in everybody([f"old-{host.name}", who])]
