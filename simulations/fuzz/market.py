@@ -103,6 +103,7 @@ class FuzzMarket:
         self.corpus: Sequence[bytes] = tuple(listener.frames)
         self.world.hooks.published.clear()
         self.sealers: dict[bytes, Sealer] = {one.peer: one.sealer for one in self.world.processes.values()}
+        self.authority = self.world.sealer("the authority")
         self._trades = 0
         self.besiege()
 

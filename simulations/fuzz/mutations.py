@@ -182,3 +182,12 @@ def mutate_bytes(raw: bytes, chance: Random) -> bytes:
         case _:
             changed += bytes(LONG) if chance.random() < _RARE else chance.randbytes(chance.randint(1, 40))
     return bytes(changed)
+
+
+def spoil(raw: bytes, chance: Random, share: float) -> bytes:
+    """Change something in this share of all, in the bytes or in the tree that they hold."""
+    if chance.random() >= share:
+        return raw
+    if chance.random() < 0.5:
+        return mutate_bytes(raw, chance)
+    return bytes_of(mutate_tree(tree_of(raw), chance, lambda: tree_of(raw)))

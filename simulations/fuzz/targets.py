@@ -24,8 +24,9 @@ from protocol.membership import Membership
 from protocol.outbox import exhibit_frames
 from protocol.topics import TOPIC_LENGTH
 from simulations.fuzz.forge import Forge
+from simulations.fuzz.lobby import Reception
 from simulations.fuzz.market import GOVERNOR, WORKER, FuzzMarket
-from simulations.fuzz.mutations import Packed, bytes_of, mutate_bytes, mutate_tree, tree_of
+from simulations.fuzz.mutations import Packed, bytes_of, mutate_bytes, mutate_tree, spoil, tree_of
 
 ANSWER_BYTES_MAX: Final = 16 * 2**20
 """More than any answer to a question of a few bytes may hold in memory."""
@@ -43,7 +44,7 @@ class Target(NamedTuple):
 
 def targets_of(market: FuzzMarket, forge: Forge, folder: Path) -> list[Target]:
     """All of them; `folder` is for the files that some need."""
-    papers = _Papers(market)
+    papers, lobby = _Papers(market), Reception(market, folder)
     worker, governor = (market.bombarded(name) for name in (WORKER, GOVERNOR))
     shelf = Shelf(worker.node, Journal(folder / "journal.db", market=market.world.charter.id), worker.sealer)
     return [
@@ -53,6 +54,8 @@ def targets_of(market: FuzzMarket, forge: Forge, folder: Path) -> list[Target]:
         Target("request", 5, lambda chance: _request(forge, governor.peer, chance), lambda raw: _serve(shelf, raw)),
         Target("certificate", 5, papers.certificate, papers.admit),
         Target("invitation", 2, papers.code, papers.read_code),
+        Target("lobby", 4, lobby.question, lobby.ask),
+        Target("lobby's answer", 2, lobby.answer, lobby.read_answer),
         Target("join request", 3, papers.request, papers.open_request),
     ]
 
@@ -67,7 +70,7 @@ def _hit(market: FuzzMarket, name: str, raw: bytes) -> str:
 
 def _page(forge: Forge, chance: Random) -> bytes:
     items = [forge.evidence(chance) for _ in range(chance.randrange(4))]
-    return _spoil(pack(Page(chance.randint(1, 9), items, more=False)), chance, 0.5)
+    return spoil(pack(Page(chance.randint(1, 9), items, more=False)), chance, 0.5)
 
 
 def _take_page(market: FuzzMarket, raw: bytes) -> str:
@@ -85,7 +88,7 @@ def _request(forge: Forge, author: bytes, chance: Random) -> bytes:
         FeedRange(author, chance.randbytes(8), 1, chance.randint(1, 2**62)),
         Hello(chance.randbytes(8), None),
     )
-    return _spoil(pack_request(chance.randint(1, 9), chance.choice(requests)), chance, 0.7)
+    return spoil(pack_request(chance.randint(1, 9), chance.choice(requests)), chance, 0.7)
 
 
 def _serve(shelf: Shelf, raw: bytes) -> str:
@@ -98,15 +101,6 @@ def _serve(shelf: Shelf, raw: bytes) -> str:
     if sum(map(len, shelf.serve(request))) > ANSWER_BYTES_MAX:
         raise AssertionError("an answer has no bound")
     return "served"
-
-
-def _spoil(raw: bytes, chance: Random, share: float) -> bytes:
-    """Change something in this share of all, in the bytes or in the tree."""
-    if chance.random() >= share:
-        return raw
-    if chance.random() < 0.5:
-        return mutate_bytes(raw, chance)
-    return bytes_of(mutate_tree(tree_of(raw), chance, lambda: tree_of(raw)))
 
 
 # Who may come in
@@ -177,7 +171,7 @@ class _Papers:
             market=self._market, admitter=None, member=member.peer, transport_key=bytes(32),
             nonce=chance.randbytes(32), made_ms=chance.getrandbits(40), claims=claims, proof=chance.randbytes(32),
         )  # fmt: skip
-        return _spoil(sign_request(known, member), chance, 0.8)
+        return spoil(sign_request(known, member), chance, 0.8)
 
     def open_request(self, raw: bytes) -> str:
         try:
