@@ -99,6 +99,10 @@ class Roster:
         if who not in known:
             known.append(who)
 
+    def replace(self, who: Testimony) -> None:
+        """A process is there in the place of the one with the same key."""
+        self._of[who.peer] = [who]
+
     def is_honest(self, peer: bytes) -> bool:
         """Tell whether a key belongs to honest processes alone; False for a stranger's. A copied key lies to nobody."""
         known = self._of.get(peer)

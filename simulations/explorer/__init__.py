@@ -12,6 +12,11 @@ before it ring with it (a peer that slept). **What is a fault**: a frame lost, s
 crash, at rest or between the record and the publishing of a turn (once on a path); a timer that rings while a frame is
 under way or an agent at work; an agent that fails or hangs. A search takes every path of at most so many faults.
 
+**What is not told apart**, because it makes no difference, which a test shows by giving both the same: states of a peer
+that differ only in what no rule will look at again. That is when a question was answered that may be answered again or
+has no answer, a timer at which nothing is done, a time that is over where only that counts, what was heard and not
+recorded where nobody will crash any more, as after the last fault of a path.
+
 **What is assumed.** No rule compares two clocks, so every peer's clock moves only when a timer of its own rings. States
 of a peer that differ only in how far its timers are, in the order in which it learnt what it holds, or in what a
 checker remembers count as one, and the first one found stands for all; so do a frame and the same statements said

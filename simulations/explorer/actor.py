@@ -6,28 +6,66 @@ and what would be asked of others is only noted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
+from protocol import limits
 from protocol.actions import Action, Convict, Execute, Fetch, FetchFeed, Stop
 from protocol.bundle import evidence_of, exhibit
 from protocol.contract import Contract
 from protocol.events import Announce, Event, Heard, Present, Seen, Worked
 from protocol.feed import Feed
+from protocol.job import Job
 from protocol.keys import Digest, PeerId
 from protocol.node import Node
 from protocol.notices import Card, Offered
 from protocol.outbox import exhibit_frames
-from protocol.statements import Announcement, AnyStatement, Bid, Failure, FailureClass, Result, Statement
+from protocol.statements import (
+    Announcement,
+    AnyStatement,
+    Award,
+    Bid,
+    Failure,
+    FailureClass,
+    Permit,
+    Result,
+    Settlement,
+    Statement,
+)
+from protocol.states import State
+from protocol.tender import Tender
+from protocol.topics import TOPIC_LENGTH
 from protocol.turn import Turn
 from simulations.checkers.watch import Watch
+from simulations.explorer.post import statements_in
 from simulations.explorer.setting import SKILL, Role, Setting
 
 BORN_MS: Final = 10**12
 """What every clock shows at first: far from every other number, so that a time is known by its size."""
 CAPACITY: Final = 1
+FRAMES_KEPT: Final = 65_536
+"""Frames whose statements are remembered: more than a search of a small world ever has."""
 DONE: Final = Result(output=b"1", output_digest=None, usage_ms=1)
 FAILED: Final = Failure(failure_class=FailureClass.RETRYABLE, reason="no luck", done="")
+
+
+@lru_cache(FRAMES_KEPT)
+def _ids_in(frame: bytes) -> tuple[Digest, ...]:
+    return tuple([statement.id for statement in statements_in(bytes(TOPIC_LENGTH) + frame)])
+
+
+def _is_set(timer: tuple[int, int, Digest], known: Mapping[Digest, Tender] | Mapping[Digest, Job]) -> bool:
+    waiting = known.get(timer[2])
+    return waiting is not None and waiting.due_ms == timer[0]
+
+
+def _is_open(contract: Contract | None) -> bool:
+    """Tell whether a governor may still ask how a task has ended, or for votes on it."""
+    reading = contract.reading if contract is not None else None
+    if reading is None or reading.fault is not None:
+        return False
+    return reading.end is None or reading.orphaned or reading.state is State.SETTLED
 
 
 class Price:
@@ -94,9 +132,50 @@ class Actor:
         """What a restart would find, as far as there may be one."""
         if self.alive and not self.mortal:
             return self.said()
-        heard = {frame for row in self.rows for frame in row.received}
-        unrecorded = set(self.turn._received) - heard if self.alive else set()
-        return [self.said(), heard, unrecorded]
+        heard = {known for row in self.rows for frame in row.received for known in _ids_in(frame)}
+        received = self.turn._received if self.alive else []
+        return [self.said(), heard, {known for frame in received for known in _ids_in(frame)} - heard]
+
+    def tidy(self) -> None:
+        """Drop what makes no difference any more, so that there are fewer states.
+
+        Timers at which nothing is done are dropped: those that were set anew meanwhile, and a governor's for a task
+        whose end is beyond asking. So is when a question was answered that may be answered again, or has no answer; and
+        what waits to be recorded because it was heard, where nobody will crash.
+        """
+        if not self.alive:
+            return
+        self._tidy_timers()
+        answered = self.node._answered._answered_ms
+        for known in [known for known, at_ms in answered.items() if not self._may_answer(known, at_ms)]:
+            del answered[known]
+        if not self.mortal:
+            self.turn._received.clear()
+            self.turn._received_due_ms = None
+
+    def _tidy_timers(self) -> None:
+        node = self.node
+        for role, known in ((node.manager, node.manager.tenders), (node.contractor, node.contractor.jobs)):
+            role._timers = sorted([timer for timer in role._timers if _is_set(timer, known)])
+        if node.governor is not None:
+            vigil = node.governor._vigil
+            vigil._open = sorted([timer for timer in vigil._open if _is_open(node.holdings.contracts.get(timer[2]))])
+        self.turn._node_due_ms = node.deadline_ms()
+
+    def _may_answer(self, known: Digest, answered_ms: int) -> bool:
+        """Tell whether a question that was answered lately is one that its answer may be said to again."""
+        node = self.node
+        contract = node.holdings.contract_about(known)
+        question = contract.held.get(known) if contract is not None else None
+        if contract is None or question is None or self.now_ms >= answered_ms + limits.ANSWER_AGAIN_MS:
+            return False
+        if contract.manager == self.peer:
+            return not isinstance(question.body, Permit)
+        if node.governor is not None:
+            return isinstance(question.body, Announcement | Award | Result | Settlement)
+        if isinstance(question.body, Award):
+            return contract.id in node.contractor._of_contract
+        return isinstance(question.body, Settlement) and bool(contract.charter.governors)
 
     # The turn's journal and wire
 

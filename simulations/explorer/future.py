@@ -5,11 +5,9 @@ From then on everything arrives in order, agents end their work, timers ring whe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from simulations.checkers.base import Broken
 from simulations.explorer.actor import Actor
-from simulations.explorer.locals import Locals
+from simulations.explorer.locals import Locals, Outcome
 from simulations.explorer.promises import judge
 from simulations.explorer.stage import Next, Scene, Stage
 
@@ -23,12 +21,13 @@ class Future:
     """The futures of all scenes: each state that was once found to end well is not followed again."""
 
     def __init__(self, table: Locals) -> None:
-        self._search_table = table
+        self._search_table, self._search_stage = table, Stage(table)
         self.table = Locals(table.setting, beside=table)
         self.stage = Stage(self.table)
         self.played = 0
         self._asked: set[tuple[int, ...]] = set()
-        self._well: set[tuple[int, ...]] = set()
+        self._well: set[Scene] = set()
+        self._parts: dict[tuple[int, tuple[int, ...]], Outcome] = {}
         self._witnesses: dict[int, Actor] = {}
 
     def first(self) -> Scene:
@@ -44,29 +43,24 @@ class Future:
 
     def fault_of(self, scene: Scene) -> str | None:
         """Why the future of a scene does not end well; None where it does."""
-        if scene.locals in self._asked:
+        locals_ = self._search_stage.safe(scene).locals
+        if locals_ in self._asked:
             return None
-        self._asked.add(scene.locals)
+        self._asked.add(locals_)
         self.played += 1
-        return self._play(
-            Scene(tuple([self.table.adopt(self._search_table.all[one]) for one in scene.locals]), (), True)
-        )
+        return self._play(tuple([self.table.adopt(self._search_table.all[one]) for one in locals_]))
 
-    def _play(self, scene: Scene) -> str | None:
-        for step in self._healed(scene):
-            if step.broken is not None:
-                return step.broken
-            scene = step.scene
-        trail: list[tuple[int, ...]] = []
-        fault: str | None = None
+    def _play(self, locals_: tuple[int, ...]) -> str | None:
+        scene, broken = self._healed(locals_)
+        if broken is not None:
+            return broken
+        trail: list[Scene] = []
+        unrest: str | None = None
         while len(trail) < ROUNDS_MAX:
-            if not self.stage.is_busy(scene):
-                if scene.locals in self._well:
-                    self._well.update(trail)
-                    return None
-                trail.append(scene.locals)
-                fault = self._fault_at_rest(scene)
-                if fault is None:
+            at_rest = not self.stage.is_busy(scene)
+            if at_rest or not trail:
+                trail.append(scene)
+                if scene in self._well or (at_rest and (unrest := self._fault_at_rest(scene)) is None):
                     self._well.update(trail)
                     return None
             following = self._next(scene)
@@ -75,22 +69,28 @@ class Future:
             if following.broken is not None:
                 return following.broken
             scene = following.scene
-        return f"nothing more goes wrong, and still {fault}"
+        return f"nothing more goes wrong, and still {unrest}"
 
-    def _healed(self, scene: Scene) -> Iterator[Next]:
-        """Whoever is down comes back, and then everybody sees everybody."""
-        everybody = range(len(scene.locals))
-        for who in everybody:
-            if not self.table.all[scene.locals[who]].alive:
-                step = self.stage.begins(scene, who)
-                scene = step.scene
-                yield step
-        for who in everybody:
-            for other in everybody:
-                if other != who:
-                    step = self.stage.sees(scene, who, other)
-                    scene = step.scene
-                    yield step
+    def _healed(self, locals_: tuple[int, ...]) -> tuple[Scene, str | None]:
+        """Whoever is down comes back, and then everybody sees everybody; each peer's part in it is known by now."""
+        down = tuple([who for who, local in enumerate(locals_) if not self.table.all[local].alive])
+        parts = [self._part(local, who, down) for who, local in enumerate(locals_)]
+        healed = tuple([part.local for part in parts])
+        wires = self.stage.join(healed, (), [message for part in parts for message in part.sent])
+        return Scene(healed, wires, crashed=True), next((part.broken for part in parts if part.broken), None)
+
+    def _part(self, local: int, who: int, down: tuple[int, ...]) -> Outcome:
+        part = self._parts.get((local, down))
+        if part is None:
+            returned = [("begins", 0)] if who in down else [("seen", other) for other in down]
+            everybody = range(len(self.table.setting.roles))
+            part = Outcome(local, ())
+            for given in (*returned, *[("seen", other) for other in everybody if other != who]):
+                if part.broken is None:
+                    then = self.table.step(part.local, given)
+                    part = Outcome(then.local, (*part.sent, *then.sent), then.broken)
+            self._parts[local, down] = part
+        return part
 
     def _next(self, scene: Scene) -> Next | None:
         """What comes next by itself: the first message, the first work, or the first timer."""

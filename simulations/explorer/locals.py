@@ -14,9 +14,9 @@ from protocol.keys import Digest
 from protocol.topics import TOPIC_LENGTH
 from simulations.explorer.actor import DONE, FAILED, Actor
 from simulations.explorer.ice import Ice
-from simulations.explorer.likeness import LOOKBACK_MS, Shape, Times, ages
+from simulations.explorer.likeness import Kind, Kinds, Shape, Times, ages, passed
 from simulations.explorer.post import Ask, Post
-from simulations.explorer.promises import Facts, facts_of, watch_over
+from simulations.explorer.promises import Facts, facts_of
 from simulations.explorer.setting import Setting
 
 Input = tuple[str, int]
@@ -31,6 +31,7 @@ class Local(NamedTuple):
     """How much later than when it was frozen."""
     shape: bytes
     times: Times
+    kinds: Kinds
     due_in_ms: int | None
     alive: bool
     at_work: tuple[tuple[int, bool], ...]
@@ -78,30 +79,31 @@ class Locals:
 
     def add(self, actor: Actor) -> int:
         """The number of a peer's state."""
+        actor.tidy()
         shape = Shape(actor.now_ms)
         due_ms = actor.turn.deadline_ms() if actor.alive else None
         for part in (actor.role.number, actor, actor.on_disk(), due_ms):
             shape.read(part)
-        digest, times = shape.digest(), tuple(shape.times)
-        known = self._numbers.get((digest, self._key(times)))
+        digest, times, kinds = shape.digest(), tuple(shape.times), tuple(shape.kinds)
+        known = self._numbers.get((digest, self._key(times, kinds)))
         if known is not None:
             return known
         due_in_ms = max(due_ms - actor.now_ms, 0) if due_ms is not None else None
         at_work = tuple((self._award(award), ends) for award, ends in actor.at_work.items())
         frozen = self._ice.freeze(actor)
-        return self.adopt(Local(frozen, 0, digest, times, due_in_ms, actor.alive, at_work, facts_of(actor)))
+        return self.adopt(Local(frozen, 0, digest, times, kinds, due_in_ms, actor.alive, at_work, facts_of(actor)))
 
     def adopt(self, local: Local) -> int:
         """The number of a state that may come from another table."""
-        key = (local.shape, self._key(local.times))
+        key = (local.shape, self._key(local.times, local.kinds))
         known = self._numbers.get(key)
         if known is None:
             known = self._numbers[key] = len(self.all)
             self.all.append(local)
         return known
 
-    def _key(self, times: Times) -> Times:
-        return times if self.exact else ages(times, self.setting.task.lease_ms)
+    def _key(self, times: Times, kinds: Kinds) -> Times:
+        return times if self.exact else ages(times, kinds, self.setting.task.lease_ms)
 
     def _award(self, award: Digest) -> int:
         if award not in self._awards:
@@ -120,18 +122,28 @@ class Locals:
             return number
         known = self._later.get((number, by_ms))
         if known is None:
-            times = tuple([max(time - by_ms, -LOOKBACK_MS) for time in local.times])
-            due_in_ms = due_in_ms - by_ms if due_in_ms is not None else None
-            known = self.adopt(local._replace(later_ms=local.later_ms + by_ms, times=times, due_in_ms=due_in_ms))
-            self._later[number, by_ms] = known
+            known = self._later[number, by_ms] = self._pass(number, by_ms)
         return known
+
+    def _pass(self, number: int, by_ms: int) -> int:
+        local = self.all[number]
+        kinds = local.kinds
+        if any(kind is Kind.AGAIN and time <= by_ms for time, kind in zip(local.times, kinds, strict=True)):
+            actor = self.thaw(number)  # what may be answered again is no part of its state any more
+            actor.now_ms += by_ms
+            return self.add(actor)
+        times = tuple([passed(time - by_ms, kind) for time, kind in zip(local.times, kinds, strict=True)])
+        due_in_ms = local.due_in_ms - by_ms if local.due_in_ms is not None else None
+        return self.adopt(local._replace(later_ms=local.later_ms + by_ms, times=times, due_in_ms=due_in_ms))
 
     def rings(self, number: int) -> tuple[int, ...]:
         """How far each timer of a peer is that may ring next, and when a lease that was said of is over."""
         rings = self._rings.get(number)
         if rings is None:
             local, lease_ms = self.all[number], self.setting.task.lease_ms
-            coming = {time if time > 0 else time + lease_ms for time in local.times if time > -lease_ms}
+            times = zip(local.times, local.kinds, strict=True)
+            coming = {time + lease_ms if kind is Kind.SAID else time for time, kind in times}
+            coming = {in_ms for in_ms in coming if in_ms > 0}
             if local.due_in_ms is not None:
                 coming.add(local.due_in_ms)
             rings = self._rings[number] = tuple(sorted(coming)) if local.alive else ()
@@ -143,11 +155,11 @@ class Locals:
         """What an input makes of a peer in this state."""
         outcome = self._outcomes.get((number, given))
         if outcome is None:
-            outcome = self._outcomes[number, given] = self._run(number, given)
+            outcome = self._outcomes[number, given] = self.run(self.thaw(number), number, given)
         return outcome
 
-    def _run(self, number: int, given: Input) -> Outcome:
-        actor = self.thaw(number)
+    def run(self, actor: Actor, number: int, given: Input) -> Outcome:
+        """The same, computed from a peer that is in this state."""
         what, which = given
         asked = self.post.messages[which].content if what == "hear" else None
         if isinstance(asked, Ask):
@@ -155,7 +167,7 @@ class Locals:
             sent = [self.post.to_one(asked.asker, frame, actor.role.number) for frame in frames]
             return Outcome(number, tuple(sent))
         if actor.watch is None:
-            actor.watch = watch_over(actor, self.setting)
+            actor.watch = self._ice.watch(actor)
         try:
             self._apply(actor, what, which)
         except AssertionError as broken:  # a promise, or what production code asserts of itself

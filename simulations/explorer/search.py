@@ -62,7 +62,7 @@ class Search:
 
     def run(self, faults_max: int, *, on_level: Callable[[Explored], None] = lambda so_far: None) -> Explored:
         """Take every path of at most so many faults, or stop at the first promise that is broken."""
-        first = self.future.first()
+        first = self._last(self.future.first(), 0, faults_max)
         levels: list[_Waiting] = [deque() for _ in range(faults_max + 1)]
         levels[0].append((first, 0, 0))
         self._faults[first] = 0
@@ -86,18 +86,22 @@ class Search:
         fault = self.future.fault_of(scene)
         if fault is not None:
             return Broken(fault, self._path(number))
-        for move, more, after, broken in self.stage.moves(scene):
-            if faults + more >= len(levels):
-                continue
+        faults_max = len(levels) - 1
+        for move, more, after, broken in self.stage.moves(scene, faults_max - faults):
             self._transitions += 1
             if broken is not None:
                 return Broken(broken, (*self._path(number), Step(scene, move)))
+            after = self._last(after, faults + more, faults_max)
             known = self._faults.get(after)
             if known is None or known > faults + more:
                 self._faults[after] = faults + more
                 levels[faults + more].append((after, len(self._parents), depth + 1))
                 self._parents.append((number, Step(scene, move)))
         return None
+
+    def _last(self, scene: Scene, faults: int, faults_max: int) -> Scene:
+        """After the last fault of a path nobody will crash any more."""
+        return self.stage.safe(scene) if faults == faults_max else scene
 
     def _path(self, number: int) -> tuple[Step, ...]:
         steps: list[Step] = []

@@ -46,15 +46,15 @@ class Stage:
         self._to = table.post.to
         self._link = table.post.link
 
-    def moves(self, scene: Scene) -> Iterator[Next]:
-        """Everything that can happen next."""
-        yield from self._messages(scene)
-        yield from self._work(scene)
-        yield from self._timers(scene)
+    def moves(self, scene: Scene, faults_max: int = 1) -> Iterator[Next]:
+        """Everything that can happen next, with so many faults; no move is more than one."""
+        yield from self._messages(scene, faults_max)
+        yield from self._work(scene, faults_max)
+        yield from self._timers(scene, faults_max)
         for who, local in enumerate(scene.locals):
             if not self.table.all[local].alive:
                 yield self.begins(scene, who)
-            elif not scene.crashed:
+            elif faults_max and not scene.crashed:
                 yield Next(Move("dies", who), 1, self._dead(scene, who), None)
 
     def is_busy(self, scene: Scene) -> bool:
@@ -63,38 +63,44 @@ class Stage:
 
     # Moves
 
-    def _messages(self, scene: Scene) -> Iterator[Next]:
+    def _messages(self, scene: Scene, faults_max: int) -> Iterator[Next]:
         """The first message of each link may come, be lost, or come twice; a later one may overtake it."""
         link = None
         for message in scene.wires:
             who = self._to[message]
             first, link = self._link[message] != link, self._link[message]
-            yield self.hears(scene, message, "hears" if first else "hears too early", int(not first))
-            if not first:
+            if first or faults_max:
+                yield self.hears(scene, message, "hears" if first else "hears too early", int(not first))
+            if not (first and faults_max):
                 continue
             rest = _without(scene.wires, message)
             yield Next(Move("loses", who, message), 1, scene._replace(wires=rest), None)
             twice = self.hears(scene, message, "hears and will again", 1)
-            yield twice._replace(scene=twice.scene._replace(wires=self._join(twice.scene, (message,))))
+            yield twice._replace(
+                scene=twice.scene._replace(wires=self.join(twice.scene.locals, twice.scene.wires, (message,)))
+            )
             yield from self._dies_in(scene._replace(wires=rest), "dies while it hears", who, message, ("hear", message))
 
     def hears(self, scene: Scene, message: int, what: str = "hears", faults: int = 0) -> Next:
         """A message arrives."""
-        rest = scene._replace(wires=_without(scene.wires, message))
+        rest = Scene(scene.locals, _without(scene.wires, message), scene.crashed)
         return self._turn(rest, Move(what, self._to[message], message), ("hear", message), faults)
 
-    def _work(self, scene: Scene) -> Iterator[Next]:
+    def _work(self, scene: Scene, faults_max: int) -> Iterator[Next]:
         for who, local in enumerate(scene.locals):
             for award, ends in self.table.all[local].at_work:
                 if ends:
                     for what, faults in (("done", 0), ("fails", 1), ("hangs", 1)):
-                        yield self._turn(scene, Move(what, who, award), (what, award), faults)
+                        if faults <= faults_max:
+                            yield self._turn(scene, Move(what, who, award), (what, award), faults)
 
-    def _timers(self, scene: Scene) -> Iterator[Next]:
+    def _timers(self, scene: Scene, faults_max: int) -> Iterator[Next]:
         """A timer may ring at any time; it is a fault while something else is to be expected first."""
         busy = self.is_busy(scene)
         for who, local in enumerate(scene.locals):
             early = int(busy or bool(self.table.all[local].at_work))
+            if early > faults_max:
+                continue
             for in_ms in self.table.rings(local):
                 given = ("rings", in_ms)
                 outcome = self.table.step(local, given)
@@ -102,7 +108,7 @@ class Stage:
                     continue
                 elsewhere = self._elsewhere(scene, who, TIME_PASSES_MS)
                 yield self._turn(elsewhere, Move("rings", who, in_ms), given, early)
-                if not early:
+                if faults_max and not early:
                     yield from self._dies_in(elsewhere, "dies while it rings", who, in_ms, given)
 
     def rings_in_time(self, scene: Scene, who: int) -> Next:
@@ -130,7 +136,7 @@ class Stage:
 
     def works(self, scene: Scene) -> Next | None:
         """Some agent ends its work, if one may."""
-        return next(self._work(scene), None)
+        return next(self._work(scene, 0), None)
 
     # Scenes
 
@@ -139,17 +145,24 @@ class Stage:
         return Next(move, faults, self._after(scene, move.who, outcome), outcome.broken)
 
     def _after(self, scene: Scene, who: int, outcome: Outcome) -> Scene:
-        after = scene._replace(locals=(*scene.locals[:who], outcome.local, *scene.locals[who + 1 :]))
-        return after._replace(wires=self._join(after, outcome.sent))
+        locals_ = (*scene.locals[:who], outcome.local, *scene.locals[who + 1 :])
+        return Scene(locals_, self.join(locals_, scene.wires, outcome.sent), scene.crashed)
 
-    def _join(self, scene: Scene, sent: Sequence[int]) -> tuple[int, ...]:
+    def join(self, locals_: tuple[int, ...], wires: tuple[int, ...], sent: Sequence[int]) -> tuple[int, ...]:
         """What is sent goes behind what is under way on its link; not to who is down, and no second time."""
-        new = [
-            message
-            for message in sent
-            if message not in scene.wires and self.table.all[scene.locals[self._to[message]]].alive
-        ]
-        return tuple(sorted((*scene.wires, *new), key=self._link.__getitem__)) if new else scene.wires
+        if not sent:
+            return wires
+        new = [message for message in sent if message not in wires and self.table.all[locals_[self._to[message]]].alive]
+        return tuple(sorted((*wires, *new), key=self._link.__getitem__)) if new else wires
+
+    def safe(self, scene: Scene) -> Scene:
+        """The same where nobody will crash any more: what was only heard is never read from a disk again."""
+        if scene.crashed:
+            return scene
+        return Scene(tuple([self._saved(local) for local in scene.locals]), scene.wires, crashed=True)
+
+    def _saved(self, local: int) -> int:
+        return self.table.step(local, ("is safe", 0)).local
 
     def _elsewhere(self, scene: Scene, who: int, by_ms: int) -> Scene:
         later = [local if one == who else self.table.later(local, by_ms) for one, local in enumerate(scene.locals)]
@@ -165,7 +178,7 @@ class Stage:
     def _dead(self, scene: Scene, who: int) -> Scene:
         """One peer is down, with whatever was on its way to it; nobody will crash any more."""
         locals_ = [
-            self.table.step(local, ("dies" if one == who else "is safe", 0)).local
+            self.table.step(local, ("dies", 0)).local if one == who else self._saved(local)
             for one, local in enumerate(scene.locals)
         ]
         wires = tuple([message for message in scene.wires if self._to[message] != who])
