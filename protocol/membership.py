@@ -101,8 +101,6 @@ class Membership:
         member = self._members.get(author)
         if member is None:
             return REVOKED if self.is_revoked(author) else "not a member"
-        if self._wall_ms >= member.until_ms:
-            return OutOfTime.LATE
         if body is None:
             return None
         if body is Charter:

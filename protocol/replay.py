@@ -39,16 +39,12 @@ class Replay:
             node.bidder.remember_bid(statement)
         if isinstance(statement.body, Charter):
             node.amendments.recall(statement)  # type: ignore[arg-type]
-            for guest in node.holdings.waiting.release(statement.id):
-                self.recall(guest)
         elif contract is not None:
             node.holdings.seen.add(statement.id)
             self._recall_into(contract, statement)
         elif isinstance(statement.body, Permit) and statement.body.standing is not None:
             node.holdings.stand(statement)  # type: ignore[arg-type]
         elif isinstance(statement.body, Announcement):
-            if node.holdings.charter_of(statement.body) is None:
-                node.holdings.waiting.admit(statement.body.charter, statement, 0)
             self._recalled[statement.id] = statement  # type: ignore[assignment]
             for guest in node.holdings.waiting.release(statement.id):
                 self.recall(guest)

@@ -273,6 +273,15 @@ def test_governors_vote_under_the_charter_that_a_contract_names() -> None:
         assert votes[contract.reading.end.id] == voter  # type: ignore[union-attr]
 
 
+@pytest.mark.spec("M-10.17")
+def test_a_governor_asks_for_all_that_a_new_seat_has_said() -> None:
+    """As soon as it is seen: its votes count from the first on."""
+    market = Overheard(FIRST)
+    governor = market.join("g", policy=PERMISSIVE)
+    governor.hear(after(FIRST, governors=seats("new"), permits_needed=1, vetoes_needed=1))
+    assert (sealer_of("new").peer, feed_id_of("new")) in governor.node.governor.gaps.feeds  # type: ignore[union-attr]
+
+
 @pytest.mark.spec("M-10.18")
 def test_a_revoked_bidder_wins_nothing() -> None:
     """Its bid came before; nobody considers it any more."""
