@@ -57,12 +57,12 @@ class Forks:
         if feed is None:
             if len(self._feeds) >= limits.FEEDS_MAX:
                 _, oldest = self._feeds.popitem(last=False)
-                self.bytes -= sum(len(forgotten.payload) for forgotten in oldest.values())
+                self.bytes -= sum(map(_size, oldest.values()))
             feed = self._feeds[(statement.author, statement.feed)] = OrderedDict()
         other = feed.setdefault(statement.seq, statement)
         if other is not statement:
             return other if other.id != statement.id else None
-        self.bytes += len(statement.payload)
+        self.bytes += _size(statement)
         if len(feed) > limits.FEED_WINDOW:
             self._forget_first(feed)
         while self.bytes > limits.FORK_BYTES_MAX:
@@ -70,7 +70,7 @@ class Forks:
         return None
 
     def _forget_first(self, feed: OrderedDict[int, AnyStatement]) -> None:
-        self.bytes -= len(feed.popitem(last=False)[1].payload)
+        self.bytes -= _size(feed.popitem(last=False)[1])
 
     def _make_room(self) -> None:
         """Have the feeds forget their first statements in turn, so that no feed's flood empties another's memory."""
@@ -91,6 +91,11 @@ class Forks:
             self._uses.keep(spent, award)
             return None
         return other if other.id != award.id else None
+
+
+def _size(statement: AnyStatement) -> int:
+    """What a statement takes in memory."""
+    return len(statement.payload) + limits.STATEMENT_COST
 
 
 class Holdings:

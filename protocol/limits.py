@@ -52,7 +52,8 @@ FEEDS_MAX: Final = 4_096  # feeds remembered: live members, and their former liv
 FEEDS_PER_AUTHOR_MAX: Final = (
     64  # ... of one author that a governor watches for gaps: lives that may still be asked for
 )
-FORK_BYTES_MAX: Final = 64 * 1024 * 1024  # payloads remembered to notice a fork, over all feeds
+FORK_BYTES_MAX: Final = 64 * 1024 * 1024  # memory of what is remembered to notice a fork, over all feeds
+STATEMENT_COST: Final = 1_400  # bytes that a statement takes beside its payload: its fields, its id, its seal
 STANDING_MAX: Final = 1_024  # standing permits held: a handful a manager
 CARDS_MAX: Final = 4_096  # cards known: members of one market
 SPONSORED_MAX: Final = 256  # members of one sponsor: the peers of a large computer, and nobody fills a market alone
