@@ -211,6 +211,8 @@ class Runtime:
         events, self._events = self._events, []
         try:
             early = self.turn.take(frames, events, clock_ms())
+            for position in self.turn.blamed:
+                self.transport.blame(position)
         except Exception as error:
             self._fail(error)
             return False

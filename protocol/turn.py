@@ -64,6 +64,9 @@ class Turn:
         self.node = node
         self.verdicts: Counter[str] = Counter()
         """How often each ruling was given: verdict and reason → count. Reasons are fixed phrases, so it is bounded."""
+        self.blamed: list[int] = []
+        """Which frames of the last `take` had a fault that only their connection can be blamed for, by position."""
+        self._faults = 0
         self._replay = Replay(node)
         self._journal = journal
         self._wire = wire
@@ -90,8 +93,9 @@ class Turn:
         """
         node, actions = self.node, self._actions
         began = len(actions)
-        for frame in frames:
-            kept = False
+        self.blamed = []
+        for position, frame in enumerate(frames):
+            kept, faults = False, self._faults
             for event in self._open(frame[TOPIC_LENGTH:]):
                 for action in node.step(event, now_ms):
                     if action is KEEP:
@@ -100,6 +104,8 @@ class Turn:
                         actions.append(action)
             if kept:
                 self._received.append(frame[TOPIC_LENGTH:])
+            if self._faults != faults:
+                self.blamed.append(position)
         for event in events:
             actions += node.step(event, now_ms)
         due = self._node_due_ms = node.deadline_ms()
@@ -251,6 +257,7 @@ class Turn:
     def _count(self, opened: Opened) -> list[Event]:
         for ruling in opened.rulings:
             self.verdicts[f"{ruling.verdict} ({ruling.blame}): {ruling.reason}"] += 1
+            self._faults += ruling.blame is Blame.CONNECTION
         self.verdicts["accept"] += len(opened.statements)
         if opened.repeated:
             self.verdicts["ignore (nobody): seen before"] += len(opened.repeated)

@@ -111,6 +111,11 @@ class Doorkeeper:
         self._out_of_step = False
         self.counts = DoorCounts()
 
+    @property
+    def liars(self) -> frozenset[bytes]:
+        """Topics of peers that somebody else has asked for, on a connection that has not ended yet."""
+        return frozenset(topic for topic, asked in self._asked.items() if asked.liars)
+
     def take(self) -> tuple[list[Presence], bool]:
         """Take what came, a bounded number of messages; tells as well whether that was all."""
         found: list[Presence] = []

@@ -28,9 +28,12 @@ class Letter(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterLimits:
-    """What one asker may ask."""
+    """What one asker may ask, and one sponsor's askers together."""
 
-    requests: Rate = field(default_factory=lambda: Rate(500, 1_000))
+    requests: Rate = field(
+        default=Rate(100, 400)
+    )  # a page each time is 50,000 statements/s; each costs a fraction of a millisecond
+    sponsor_share: float = 4.0  # of this, for a computer's peers together
     askers_max: int = 2_049  # twice as many as can be connected
 
 
@@ -56,14 +59,17 @@ class Letters:
         look: Callable[[], None],
         offend: Callable[[bytes], None],
         clock: Callable[[], float],
+        sponsor_of: Callable[[bytes], bytes],
         limits: LetterLimits,
     ) -> None:
         """`look` lets the visitors know what happened so far; `offend` is told who did what no honest peer does."""
         self._socket, self._visitors, self._door = socket, visitors, door
         self._identify, self._look, self._offend, self._clock = identify, look, offend, clock
-        self._askers: Table[bytes] = Table(
-            lambda now_s: Meter(limits.requests, now_s=now_s), entries_max=limits.askers_max
-        )
+        rate, share, entries_max = limits.requests, limits.sponsor_share, limits.askers_max
+        of_sponsor = Rate(rate.per_second * share, rate.burst * share)
+        self._sponsor_of = sponsor_of
+        self._askers: Table[bytes] = Table(lambda now_s: Meter(rate, now_s=now_s), entries_max=entries_max)
+        self._sponsors: Table[bytes] = Table(lambda now_s: Meter(of_sponsor, now_s=now_s), entries_max=entries_max)
         self.counts = LetterCounts()
 
     def take(self) -> Letter | None:
@@ -79,7 +85,7 @@ class Letters:
             return None
         self._look()
         visitor = self._visitors.attribute(caller.descriptor, self._door, caller.number, caller.user)
-        passage = self._askers.pass_through(caller.user, self._clock(), 1)
+        passage = self._passage(caller.user)
         if number != _PARTS:
             self.counts.odd_parts += 1
         elif passage is not Passage.OPEN:
@@ -90,3 +96,12 @@ class Letters:
         if visitor is None or number != _PARTS or passage is not Passage.OPEN:
             return None
         return Letter(parts[0].bytes, caller.user, parts[1].bytes)
+
+    def _passage(self, user: bytes) -> Passage:
+        """Whether one more request of this member goes through; for its sponsor's excess it alone is not blamed."""
+        now_s = self._clock()
+        passage = self._askers.pass_through(user, now_s, 1)
+        if passage is not Passage.OPEN:
+            return passage
+        of_sponsor = self._sponsors.pass_through(self._sponsor_of(user), now_s, 1)
+        return Passage.OPEN if of_sponsor is Passage.OPEN else Passage.DROPPED

@@ -28,25 +28,30 @@ _HANDSHAKE_MS: Final = 1_000
 _DO: Final = "Install pyzmq anew (pip install --force-reinstall pyzmq), and report this: nothing was sent or heard."
 
 
-async def prove(addresses: list[str], server_key: bytes, responder: Responder, attend: Callable[[], None]) -> None:
-    """Try to get in at `addresses` as a stranger; `attend` does what the peer's loop does. Raises BadConfig."""
+async def prove(doors: dict[str, int], server_key: bytes, responder: Responder, attend: Callable[[], None]) -> None:
+    """Try to get in as a stranger; `doors` has the kind of socket that fits each address.
+
+    `attend` does what the peer's loop does. Raises BadConfig.
+    """
     key = make_keys()
     responder.never.add(key.public)
     asked = responder.asked
     try:
-        for address in addresses:
+        for address, kind in doors.items():
             for keys, who in ((key, "A key that nobody knows"), (None, "A client without a key")):
-                if await _gets_in(address, server_key, keys, attend):
+                if await _gets_in(address, kind, server_key, keys, attend):
                     raise BadConfig(f"{who} got in at {address}.", why="The locks of this peer do not hold.", do=_DO)
     finally:
         responder.never.discard(key.public)
-    if responder.asked - asked < len(addresses):
+    if responder.asked - asked < len(doors):
         raise BadConfig("libzmq does not ask who may come in.", why="Its ZAP requests went unanswered.", do=_DO)
 
 
-async def _gets_in(address: str, server_key: bytes, keys: TransportKeys | None, attend: Callable[[], None]) -> bool:
+async def _gets_in(
+    address: str, kind: int, server_key: bytes, keys: TransportKeys | None, attend: Callable[[], None]
+) -> bool:
     """Shake hands once; tell whether that ended well. Raises BadConfig if it does not end."""
-    with _client(address, server_key, keys) as watched:
+    with _client(address, kind, server_key, keys) as watched:
         async with asyncio.timeout(PATIENCE_S) as patience:
             while not patience.expired():
                 attend()
@@ -57,11 +62,11 @@ async def _gets_in(address: str, server_key: bytes, keys: TransportKeys | None, 
 
 
 @contextmanager
-def _client(address: str, server_key: bytes, keys: TransportKeys | None) -> Iterator[Monitor]:
+def _client(address: str, kind: int, server_key: bytes, keys: TransportKeys | None) -> Iterator[Monitor]:
     """A client in a Context of its own, as a stranger's would be."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
     try:
-        socket = context.socket(zmq.DEALER)  # the kind says nothing until the handshake is over
+        socket = context.socket(kind)
         for option, number in ((zmq.LINGER, 0), (zmq.HANDSHAKE_IVL, _HANDSHAKE_MS), (zmq.IPV6, is_v6(address))):
             socket.setsockopt(option, number)
         if keys is not None:

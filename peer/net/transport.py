@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final, NamedTuple
 
 import zmq
@@ -20,7 +20,7 @@ from peer.net import descriptors, proof
 from peer.net.conduct import Conduct
 from peer.net.doorkeeping import Caller, Doorkeeper, Presence
 from peer.net.endpoints import address, fault_of_address
-from peer.net.letters import Letter, LetterCounts, Letters
+from peer.net.letters import Letter, Letters
 from peer.net.locks import Locks, TransportKeys, Warden
 from peer.net.monitor import ACCEPTED, CONNECTED, DISCONNECTED, Monitor
 from peer.net.sockets import Sockets, TransportLimits
@@ -92,7 +92,7 @@ class Transport:
         self._keys, self._warden, self._clock = keys, warden, clock
         descriptors.raise_limit()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
-        self._responder = Responder(self._context, warden, is_penalised=self.penalised)
+        self.responder = Responder(self._context, warden, is_penalised=self.penalised)
         self._locks = self._make_locks(keys, lobby_secret)
         self._sockets = sockets = Sockets(self._context, limits, self._locks)
         self.answering, self.lobby = sockets.answering, sockets.lobby
@@ -127,6 +127,7 @@ class Transport:
             look=self._conduct.look_at_visitors,
             offend=self.penalise,
             clock=clock,
+            sponsor_of=warden.sponsor_of,
             limits=limits.letters,
         )
         self.endpoints = sockets.bind(hosts)
@@ -144,10 +145,21 @@ class Transport:
         host, publish, fetch = self.endpoints.hosts[0], self.endpoints.publish, self.endpoints.fetch
         return Addresses(address(host, publish), address(host, fetch))
 
+    def connections(self, peer: bytes) -> int:
+        """How many connections to us are known to be of `peer`."""
+        return len(self._conduct.visitors.of(peer))
+
     @property
-    def letters(self) -> LetterCounts:
-        """What came at the answering socket and was not handed on."""
-        return self._letters.counts
+    def liars(self) -> frozenset[bytes]:
+        """Topics of peers that somebody else has asked for, on a connection that has not ended yet."""
+        return self._doorkeeper.liars
+
+    @property
+    def refusals(self) -> dict[str, int]:
+        """What others did and did not get away with: each count by its name."""
+        parts = (self.counts, self._doorkeeper.counts, self._letters.counts)
+        conduct = (self._conduct.visitors.counts, self._conduct.sources.counts)
+        return {name: number for part in (*parts, *conduct) for name, number in asdict(part).items()}
 
     # Frames
 
@@ -155,6 +167,7 @@ class Transport:
         """Hear frames that begin with `topic` from now on; the empty topic hears everything. May be called twice."""
         if topic not in self._topics:
             self._topics.add(topic)
+            self._conduct.sources.hears_everything |= not topic
             self._sockets.subscriber.setsockopt(zmq.SUBSCRIBE, topic)
             self._look_at_subscriber()
 
@@ -188,7 +201,7 @@ class Transport:
             else:
                 self._look_at_subscriber()
         sources = self._conduct.sources
-        frames, loud = sources.sift(frames, came_on, self._clock()) if frames else (frames, ())
+        frames, loud = sources.sift(frames, came_on, self._clock())
         if is_empty:
             sources.emptied()
         for peer in loud:
@@ -260,7 +273,7 @@ class Transport:
 
     def expel(self, peer: bytes) -> None:
         """Cut every live connection of `peer`, in both directions; what comes anew is judged anew."""
-        self._conduct.visitors.expel(peer, self._responder.number)
+        self._conduct.visitors.expel(peer, self.responder.number)
         self.disconnect(peer)
 
     def penalise(self, peer: bytes) -> None:
@@ -269,7 +282,7 @@ class Transport:
             return
         self.counts.penalties += 1
         until_s = self._conduct.penalties.punish(peer, self._clock())
-        self._conduct.visitors.expel(peer, self._responder.number)
+        self._conduct.visitors.expel(peer, self.responder.number)
         source = self._conduct.sources.call_later(peer, until_s)
         if source is not None:
             self._hang_up_at(source.address)
@@ -286,7 +299,7 @@ class Transport:
         subscriber = Watch(loop, self._sockets.subscriber, ready)
         self._watches = (publisher, subscriber)
         self._always = (
-            Watch(loop, self._responder.socket, self._responder.answer),
+            Watch(loop, self.responder.socket, self.responder.answer),
             Watch(loop, self._calls.socket, self._conduct.look_at_sources),
             *(Watch(loop, door.socket, self._conduct.look_at_visitors) for door in self._doors.values()),
         )
@@ -295,16 +308,15 @@ class Transport:
 
     def attend(self) -> None:
         """Do once what the loop does while this listens: let members in, and look at every connection."""
-        self._responder.answer()
+        self.responder.answer()
         self._conduct.look_at_visitors()
         self._conduct.look_at_sources()
         self._look_around()
 
     async def prove_locks(self) -> None:
         """Try to get in as a stranger. Raises BadConfig if that succeeds, or if nobody is asked who may come in."""
-        endpoints = self.endpoints
-        addresses = [address(endpoints.hosts[0], port) for port in (endpoints.publish, endpoints.fetch)]
-        await proof.prove(addresses, self._keys.public, self._responder, self.attend)
+        doors: dict[str, int] = {self.addresses.publish: zmq.SUB, self.addresses.fetch: zmq.DEALER}
+        await proof.prove(doors, self._keys.public, self.responder, self.attend)
 
     def pause(self) -> None:
         """Call `ready` no more until `resume`: for a turn that is put off. Members are let in all the same."""

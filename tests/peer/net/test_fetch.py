@@ -240,7 +240,7 @@ async def test_rubbish_is_counted_and_the_next_request_is_answered() -> None:
                 rogue.send(message)
             rogue.send_multipart([b"many"] * 1000)
             await until(lambda: holder.fetch.counts.malformed == len(RUBBISH_REQUESTS))
-            await until(lambda: holder.transport.letters.odd_parts == 1)
+            await until(lambda: holder.transport.refusals["odd_parts"] == 1)
         holder.fetch.serve(lambda request: [b"served"])
         asker.ask(holder)
         await until(lambda: asker.answers == [[b"served"]])

@@ -12,8 +12,11 @@ import time
 import pytest
 import zmq
 
+from peer.net.conduct import ConductLimits
 from peer.net.doorkeeping import Presence
 from peer.net.locks import make_keys
+from peer.net.rates import Rate
+from peer.net.sources import SourceLimits
 from peer.net.transport import Transport, TransportLimits
 from protocol.errors import BadConfig, UsageError
 from tests.peer.net.wires import LOBBY_SECRET, Member, Register, Wires, until_in_loop
@@ -22,6 +25,8 @@ SKILL = b"s" + b"\2" * 8
 READER = """
 import sys, time
 from peer.net.locks import TransportKeys
+from peer.net.rates import Rate
+from peer.net.sources import SourceLimits
 from peer.net.transport import Transport
 from tests.peer.net.wires import LOBBY_SECRET, Register
 publish, server, topic, public, secret = sys.argv[1], *map(bytes.fromhex, sys.argv[2:])
@@ -148,8 +153,9 @@ def test_own_oversized_frame_is_refused_before_it_leaves(wires: Wires) -> None:
 
 
 def test_burst_is_drained_whole(wires: Wires) -> None:
-    """Twenty thousand frames before the first is read fit the queues, and an honest member's rate."""
-    publisher, reader = wires.member(), wires.member()
+    """Twenty thousand frames before the first is read fit the queues."""
+    plenty = TransportLimits(conduct=ConductLimits(sources=SourceLimits(member_frames=Rate(1, 20_000))))
+    publisher, reader = wires.member(), wires.member(plenty)
     wires.join(publisher, reader)
     for number in range(20_000):
         publisher.transport.publish(reader.topic + number.to_bytes(4, "big") + bytes(287))

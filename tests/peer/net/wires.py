@@ -76,9 +76,10 @@ class Member:
 class Wires:
     """All members of a test, who take their turns whenever somebody waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, first: int = 1) -> None:
         self.register = Register()
         self.members: list[Member] = []
+        self._first = first
 
     def member(
         self,
@@ -88,7 +89,7 @@ class Wires:
         known: bool = True,
     ) -> Member:
         """Open a transport; one that is not `known` has a key that nobody knows."""
-        member = Member(len(self.members) + 1, self.register, limits, hosts)
+        member = Member(len(self.members) + self._first, self.register, limits, hosts)
         self.members.append(member)
         if known:
             self.register.peers[member.keys.public] = member.peer
