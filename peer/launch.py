@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from peer import keystore
 from peer.agent import Agent, quotes_of
-from peer.bench.unlocked import OpenTransport
+from peer.charters import newest_charter
 from peer.config import Settings
+from peer.constitution import Constitution
 from peer.founding import open_market
 from peer.health.door import answering
 from peer.health.place import health_socket
 from peer.health.vitals import Vitals
 from peer.home import PeerHome, first_free, lock, market_home, runtime_home
+from peer.hostmember import wall_clock_ms
 from peer.journal import Journal
-from peer.net.discovery import Discovery
+from peer.net.endpoints import address
 from peer.net.fetch import Fetch
-from peer.net.interfaces import resolve
+from peer.openings import open_sockets
 from peer.runtime import GOVERNOR_PAUSE_S, Runtime, clock_ms
 from protocol.errors import BadConfig
 from protocol.feed import Feed
 from protocol.keys import Digest, Ed25519Sealer
+from protocol.membership import Membership
 from protocol.node import Node
-from protocol.notices import Card, Offered
+from protocol.notices import Card, Charter, Offered
 from protocol.policy import Policy
-from protocol.statements import AnyStatement
+from protocol.statements import AnyStatement, Statement
 from protocol.turn import Turn
 
 GOVERNOR: Final = "governor"
-MDNS_AFTER_S: Final = 1.0
-"""When multicast begins: peers on this host have found each other through the runtime folder long before."""
 
 
 @asynccontextmanager
@@ -62,28 +62,22 @@ async def launch(
             home = (markets.governor if policy is not None else markets.peer(name)).make()
             stack.enter_context(lock(home.path))
         sealer = Ed25519Sealer(keystore.load_or_create(home.key))
+        membership = Membership(newest_charter(markets), sealer=sealer, wall_ms=wall_clock_ms())
         journal = Journal(home.journal, market=charter.id, always_durable=policy is not None)
         if policy is not None:
-            _take_seat(journal, home, [seat.feed for seat in charter.body.governors if seat.governor == sealer.peer])
-        offset = int(time.time() * 1000) - clock_ms()
+            seats = membership.charter.body.governors
+            _take_seat(journal, home, [seat.feed for seat in seats if seat.governor == sealer.peer])
+        offset = wall_clock_ms() - clock_ms()
         feed = Feed(market=Digest(charter.id), author=sealer.peer, feed_id=journal.feed, wall_offset_ms=offset)
         capacity = agent.capacity or settings.capacity
         quotes = quotes_of(agent.skills, agent.strategies, sealer.peer)
-        node = Node(charter, feed, quotes=quotes, capacity=capacity, policy=policy)
-        transport = OpenTransport(hosts=resolve(settings.interface))
-        turn = Turn(node, journal if on_said is None else _Overheard(journal, on_said), transport, sealer)
+        node = Node(charter, feed, quotes=quotes, capacity=capacity, policy=policy, later=_later(membership.charter))
+        sockets = open_sockets(settings, markets, home, membership, sealer)
+        recorder = journal if on_said is None else _Overheard(journal, on_said)
+        turn = Turn(node, recorder, sockets.transport, sealer, door=membership.door)
         for row in journal.replay():
             turn.replay(row.received, row.said)
-        fetch = Fetch(transport)
-        discovery = Discovery(
-            me=sealer.peer,
-            market_tag=charter.id[:8],
-            addresses=transport.addresses,
-            fetch=fetch,
-            runtime_home=runtime_home(settings.home),
-            mdns=settings.mdns,
-            seeds=settings.seeds,
-        )
+        me = sockets.discovery.introduction()
         card = Card(
             name=agent.name or (GOVERNOR if policy is not None else home.path.name),
             skills=tuple(
@@ -91,17 +85,18 @@ async def launch(
                 for skill in agent.skills
             ),
             capacity=capacity if agent.skills else 0,
-            addresses=tuple(transport.addresses),
-            transport_key=None,
-            certificate=None,
+            addresses=tuple(address(host, me.lobby).removeprefix("tcp://") for host in me.hosts),
+            transport_key=sockets.keys.public,
+            certificate=me.certificate,
         )
         runtime = Runtime(
-            node, turn, journal, transport, fetch, discovery,
+            node, turn, journal, sockets.transport, Fetch(sockets.transport), sockets.discovery, lobby=sockets.lobby,
+            constitution=Constitution(markets, membership), passports=sockets.passports,
             skills={skill.name: skill for skill in agent.skills}, card=card,
             pause_s=GOVERNOR_PAUSE_S if policy is not None else 0.0,
         )  # fmt: skip
         stack.push_async_callback(runtime.close)
-        runtime.start()
+        await runtime.start()
         vitals = Vitals(runtime, name=home.path.name, market=settings.market, journal=home.journal)
         answers = {"health": vitals.health, "ready": vitals.ready, "status": vitals.status}
         door = health_socket(home.path, runtime_home(settings.home))
@@ -121,6 +116,11 @@ class _Overheard:
         self._journal.record(received, said, durable=durable)
         for statement in said:
             self._loop.call_soon(self._on_said, statement)
+
+
+def _later(newest: Statement[Charter]) -> list[Statement[Charter]]:
+    """The versions behind the first that files have, as far as anybody needs them at the start."""
+    return [newest] if newest.body.version > 1 else []
 
 
 def _take_seat(journal: Journal, home: PeerHome, feeds: list[bytes]) -> None:

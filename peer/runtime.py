@@ -14,18 +14,22 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
+from peer.constitution import Constitution
 from peer.contacts import Contacts
 from peer.journal import Journal
 from peer.net.discovery import Discovery
 from peer.net.fetch import Fetch
+from peer.net.lobby import Lobby
 from peer.net.requests import FeedRange, Ids
 from peer.net.transport import Transport
+from peer.passport import Passports
 from peer.shelf import Shelf
 from peer.telemetry import logger
+from peer.upkeep import Upkeep
 from peer.work.skill import Skill
 from peer.work.workers import Done, Failed, Workers
 from protocol import limits
-from protocol.actions import Action, Check, Convict, Execute, Extend, FetchFeed, Impossible, Report, Stop
+from protocol.actions import Action, Amended, Check, Convict, Execute, Extend, FetchFeed, Impossible, Report, Stop
 from protocol.actions import Fetch as FetchIds
 from protocol.events import Advanced, Event, Present, Worked
 from protocol.keys import Digest, short_peer
@@ -83,6 +87,9 @@ class Runtime:
         fetch: Fetch,
         discovery: Discovery,
         *,
+        lobby: Lobby,
+        constitution: Constitution,
+        passports: Passports,
         skills: Mapping[str, Skill],
         card: Card,
         pause_s: float = 0.0,
@@ -95,7 +102,7 @@ class Runtime:
         self.on_impossible: Callable[[Impossible], None] = lambda impossible: None
         self.on_check: Callable[[Digest, AnyStatement], None] = lambda contract, result: None
         self.on_convict: Callable[[Convict], None] = lambda conviction: None
-        self._journal, self._fetch = journal, fetch
+        self._journal, self._fetch, self.lobby, self.constitution = journal, fetch, lobby, constitution
         self._skills, self._card, self._pause_s = skills, card, pause_s
         self._loop = asyncio.get_running_loop()
         self._workers = Workers(
@@ -103,8 +110,8 @@ class Runtime:
         )
         self._events: list[Event] = []
         self._fetched: list[bytes] = []
-        self._contacts = Contacts(transport, discovery, self.post, self.log)
-        self.address_of = self._contacts.address_of
+        self._contacts = Contacts(transport, discovery, constitution.membership, self.post, self.log)
+        self._upkeep = Upkeep(constitution, self._contacts, discovery, passports)
         self._turn_due = False
         self._last_turn_s = 0.0
         self._accepted = 0
@@ -114,29 +121,36 @@ class Runtime:
 
     # Life
 
-    def start(self) -> None:
-        """Subscribe, resume what the journal left open, and begin to find the others."""
+    async def start(self) -> None:
+        """Try our locks, subscribe, resume what the journal left open, and begin to find the others.
+
+        Raises BadConfig if a stranger gets in.
+        """
+        self.transport.listen(self._loop, self._wake)
+        await self.transport.prove_locks()
         if self.node.governor is not None:
             self.transport.subscribe(b"")
         for topic in [peer_topic(self.node.peer), governance_topic(self.node.market), *map(skill_topic, self._skills)]:
             self.transport.subscribe(topic)
         self._fetch.serve(Shelf(self.node, self._journal, self.turn.sealer).serve)
         self._fetch.listen(self._loop)
-        self.transport.listen(self._loop, self._wake)
         self._carry_out(self.turn.resume(clock_ms()))
         self.post(Present(self._card))
-        self._contacts.start()
+        self.lobby.listen(self._loop)
+        self._upkeep.start(lambda evidence: self._take_fetched([evidence]))
 
     async def close(self) -> None:
         """Say nothing more, stop the work, and leave cleanly."""
         self._closing = True
         if self._timer is not None:
             self._timer.cancel()
+        self._upkeep.close()
         await self.discovery.close()
         await self._workers.close()
         with suppress(Exception):
             self.turn.close(clock_ms())
         self._fetch.close()
+        self.lobby.close()
         self.transport.close()
         with suppress(Exception):
             self._journal.close()
@@ -295,6 +309,8 @@ class Runtime:
                     self._ask(holder, Ids(list(ids)))
                 case FetchFeed(author=author, feed=feed, first=first, last=last):
                     self._ask(author, FeedRange(author, feed, first, last))
+                case Amended(charter=charter):
+                    self.constitution.amend(charter)
                 case Impossible():
                     self.on_impossible(action)
                 case Convict():
@@ -331,9 +347,9 @@ class Runtime:
     # Fetching
 
     def _ask(self, holder: bytes, request: Ids | FeedRange) -> None:
-        where = self.address_of(holder)
-        if where is not None:
-            self._fetch.ask(holder, where.fetch, request, self._take_fetched)
+        where, member = self.discovery.find(holder), self.constitution.membership.member(holder)
+        if where is not None and member is not None:
+            self._fetch.ask(holder, where.fetch, request, self._take_fetched, server_key=member.transport_key)
 
     def _take_fetched(self, pieces: list[bytes]) -> None:
         if pieces and not self._closing:

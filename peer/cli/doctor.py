@@ -79,10 +79,10 @@ def _found(market: Market) -> Iterator[Check]:
     for found in runtime.discovery.known:
         name = printable(names.get(found.peer_id, ""), 32) or short_peer(found.peer_id)
         if found.peer_id in here:
-            yield Check("found", "ok", f"{name}, by {found.path}, at {found.addresses.publish}")
+            yield Check("found", "ok", f"{name}, by {found.path}, at {found.publish}")
         else:
             yield Check(
-                "found", "note", f"{name}, by {found.path}, at {found.addresses.publish}: no connection.",
+                "found", "note", f"{name}, by {found.path}, at {found.publish}: no connection.",
                 f"Is {print_peer(PeerId(found.peer_id))} still running, and does a firewall let it be reached?",
             )  # fmt: skip
     if not runtime.discovery.known:

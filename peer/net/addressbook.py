@@ -1,123 +1,154 @@
-"""Which address to use for which peer, out of all the hints; a table without any input or output.
+"""The members that were met and where, the address in use of each; a table without any input or output.
 
-The rule is: keep the first. A hint that anybody on the network could have made never displaces an address in use; it
-waits until that address is marked dead. Only this computer's own folder, which nobody else can write to, displaces.
+Only what a peer has said itself is written here: its signed answer in its lobby, or its file in this computer's own
+folder, which nobody else can write to and which comes first. So the latest word of a peer displaces its earlier one,
+and nobody else's displaces anything.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from peer.net.transport import Addresses
+from peer.net.endpoints import Endpoints, address
+from peer.net.places import Way
 
-
-class Way(StrEnum):
-    """How a peer was found."""
-
-    FOLDER = "folder"
-    """Its file in the runtime folder of this computer."""
-    MDNS = "mdns"
-    """Its record on the local network."""
-    SEED = "seed"
-    """Somebody's answer to a hello, or its own hello."""
+PEERS_MAX: Final = 1_024
+"""As many as a transport connects to."""
+GRACE_MS: Final = 5_000
+"""How long a peer that was met may take to connect to us, until it is looked for again."""
+GONE_MS: Final = 60_000
+"""How long a peer that left is still tried at its address, until it must be met anew."""
 
 
 class Found(NamedTuple):
-    """A peer, where to knock, and who says so."""
+    """A member, its endpoints, the one of its hosts that is used, and how it was found."""
 
     peer_id: bytes
-    addresses: Addresses
-    path: str
+    endpoints: Endpoints
+    host: str
+    path: Way
+
+    @property
+    def publish(self) -> str:
+        return address(self.host, self.endpoints.publish)
+
+    @property
+    def fetch(self) -> str:
+        return address(self.host, self.endpoints.fetch)
+
+    @property
+    def lobby(self) -> str:
+        return address(self.host, self.endpoints.lobby)
 
 
 class Gone(NamedTuple):
-    """A peer that no path knows any more."""
+    """A peer that is in the book no more."""
 
     peer_id: bytes
 
 
 @dataclass(slots=True)
-class _Hint:
-    found: Found
-    dead: bool = False
+class _Contact:
+    since_ms: int
+    """When it was last met, or seen to be connected."""
+    file: Found | None = None
+    answer: Found | None = None
+    here: bool = False
+
+    @property
+    def used(self) -> Found | None:
+        return self.file or self.answer
 
 
 class AddressBook:
-    """The hints about each peer, the one in use first; every change returns what became of that, or None."""
-
-    PEERS_MAX = 1_024
-    """As many as a transport connects to."""
-    HINTS_MAX = 4
-    """Addresses remembered for one peer: a real one, and some lies or leftovers."""
+    """Who was met; every change returns what became of the address in use, or None."""
 
     def __init__(self) -> None:
-        self._hints: dict[bytes, list[_Hint]] = {}
+        self._contacts: dict[bytes, _Contact] = {}
         self.dropped = 0
 
-    def current(self) -> list[Found]:
-        """Give the address in use of every peer whose address is not known to be dead."""
-        return [hints[0].found for hints in self._hints.values() if not hints[0].dead]
+    def __len__(self) -> int:
+        return len(self._contacts)
 
-    def hear(self, found: Found) -> Found | None:
-        """Take a hint; returns it, or a waiting one, if it is now the address to use."""
-        hints = self._hints.get(found.peer_id)
-        if hints is None:
-            if len(self._hints) >= self.PEERS_MAX:
+    def find(self, peer_id: bytes) -> Found | None:
+        """Give the address in use of a peer."""
+        contact = self._contacts.get(peer_id)
+        return contact.used if contact is not None else None
+
+    def current(self, now_ms: int) -> list[Found]:
+        """Give the address in use of every peer that is here, or was met just now."""
+        return [
+            contact.used for contact in self._contacts.values() if contact.used is not None and _is_met(contact, now_ms)
+        ]
+
+    def is_met(self, peer_id: bytes, now_ms: int) -> bool:
+        """Tell whether a peer is connected, or was met so lately that it may still be about to be."""
+        contact = self._contacts.get(peer_id)
+        return contact is not None and _is_met(contact, now_ms)
+
+    def is_here(self, peer_id: bytes) -> bool:
+        """Tell whether a peer is connected to us."""
+        contact = self._contacts.get(peer_id)
+        return contact is not None and contact.here
+
+    def meet(self, found: Found, now_ms: int) -> Found | None:
+        """A peer has said where it is; returns the address to use if that is another one now."""
+        contact = self._contacts.get(found.peer_id)
+        if contact is None:
+            if len(self._contacts) >= PEERS_MAX:
                 self.dropped += 1
                 return None
-            self._hints[found.peer_id] = [_Hint(found)]
-            return found
-        used = hints[0].found.addresses
-        if found.path == Way.FOLDER:
-            hints[:] = [_Hint(found), *(hint for hint in hints if hint.found.path != Way.FOLDER)][: self.HINTS_MAX]
-        elif all(hint.found != found for hint in hints):
-            self._append(hints, found)
-        return _choose(hints, used)
+            contact = self._contacts[found.peer_id] = _Contact(now_ms)
+        used = contact.used
+        contact.since_ms = now_ms
+        if found.path is Way.FOLDER:
+            contact.file = found
+        elif contact.answer is None or contact.answer.endpoints != found.endpoints or not contact.here:
+            contact.answer = found  # of the hosts of one that is connected, the one in use stays
+        return _changed(contact, used)
 
-    def forget(self, found: Found) -> Found | Gone | None:
-        """Take a hint back; the end of a file in the folder ends its addresses, whoever else had named them."""
-        hints = self._hints.get(found.peer_id)
-        if hints is None:
+    def close_file(self, peer_id: bytes) -> Found | Gone | None:
+        """A peer's file is gone, and with it what had been answered at the same endpoints."""
+        contact = self._contacts.get(peer_id)
+        if contact is None or contact.file is None:
             return None
-        used = hints[0].found.addresses
-        by_folder = found.path == Way.FOLDER
-        hints[:] = [
-            hint
-            for hint in hints
-            if hint.found != found and not (by_folder and hint.found.addresses == found.addresses)
+        used, contact.file = contact.file, None
+        if contact.answer is not None and contact.answer.endpoints == used.endpoints:
+            contact.answer = None
+        return _changed(contact, used) if contact.used is not None else self.forget(peer_id)
+
+    def arrive(self, peer_id: bytes, now_ms: int) -> None:
+        """A peer has connected to us."""
+        contact = self._contacts.get(peer_id)
+        if contact is not None:
+            contact.here, contact.since_ms = True, now_ms
+
+    def leave(self, peer_id: bytes) -> None:
+        """A peer is connected to us no more: its address is tried for a while, and it is looked for."""
+        contact = self._contacts.get(peer_id)
+        if contact is not None:
+            contact.here = False
+            contact.since_ms -= GRACE_MS
+
+    def forget(self, peer_id: bytes) -> Gone | None:
+        """Strike a peer out."""
+        return Gone(peer_id) if self._contacts.pop(peer_id, None) is not None else None
+
+    def overdue(self, now_ms: int) -> list[Gone]:
+        """Strike out who has been away for long, and has no file here."""
+        away = [
+            peer_id
+            for peer_id, contact in self._contacts.items()
+            if not contact.here and contact.file is None and now_ms - contact.since_ms > GONE_MS
         ]
-        if hints:
-            return _choose(hints, used)
-        del self._hints[found.peer_id]
-        return Gone(found.peer_id)
-
-    def mark_dead(self, peer_id: bytes) -> Found | None:
-        """The address in use does not answer: returns another one that may, if there is one."""
-        hints = self._hints.get(peer_id)
-        if hints is None:
-            return None
-        hints[0].dead = True
-        return _choose(hints, hints[0].found.addresses)
-
-    def mark_live(self, peer_id: bytes) -> None:
-        """The address in use answers: no hint may displace it."""
-        hints = self._hints.get(peer_id)
-        if hints is not None:
-            hints[0].dead = False
-
-    def _append(self, hints: list[_Hint], found: Found) -> None:
-        if len(hints) >= self.HINTS_MAX:
-            stale = next((hint for hint in hints[1:] if hint.dead), None)
-            if stale is None:
-                self.dropped += 1
-                return
-            hints.remove(stale)
-        hints.append(_Hint(found))
+        return [gone for peer_id in away if (gone := self.forget(peer_id)) is not None]
 
 
-def _choose(hints: list[_Hint], used: Addresses) -> Found | None:
-    """Move the first hint that is not dead to the front; returns it if its address is not the one `used` so far."""
-    hints.sort(key=lambda hint: hint.dead)
-    return hints[0].found if hints[0].found.addresses != used else None
+def _is_met(contact: _Contact, now_ms: int) -> bool:
+    return contact.here or now_ms - contact.since_ms < GRACE_MS
+
+
+def _changed(contact: _Contact, used: Found | None) -> Found | None:
+    now = contact.used
+    return now if now is not None and (used is None or now[:3] != used[:3]) else None

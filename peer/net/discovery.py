@@ -1,117 +1,189 @@
-"""Finding the other peers of a market: this computer's folder, mDNS and seeds, any one of which is enough.
+"""Finding the other peers of a market: this computer's folder, mDNS, seeds, memory and exchange; any one is enough.
 
-It says where to knock, and never who is behind the door: an address is a hint until its peer has signed something.
+All but the folder only name places to knock. A peer is found when it has answered there under its own signature, or its
+file is in the folder, and its certificate holds.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
-from peer.net.addressbook import AddressBook, Found, Gone, Way
-from peer.net.fetch import Fetch
-from peer.net.mdns import Mdns, MdnsLimits
+import msgspec
+
+from peer.net.addressbook import AddressBook, Found, Gone
+from peer.net.greeter import Call, Greeter, GreeterLimits, Met
+from peer.net.introductions import Hello, Introduction, Neighbour, on_loopback
+from peer.net.lobby import Lobby
+from peer.net.mdns import Mdns, MdnsLimits, Record
+from peer.net.places import Place, Way
+from peer.net.reception import Reception
+from peer.net.remembered import Remembered
 from peer.net.rendezvous import Rendezvous, RendezvousLimits
-from peer.net.requests import Hello, Neighbour, fault_of_neighbour
-from peer.net.seeds import SeedLimits, Seeds
-from peer.net.transport import Addresses
+from protocol.keys import Sealer
+from protocol.membership import Membership
 
 __all__ = ["Discovery", "DiscoveryLimits", "Found", "Way"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscoveryLimits:
-    """The limits of each path, and of what is told to those who ask."""
+    """The limits of each path."""
 
-    neighbours_max: int = 256  # peers named in one answer: 30 kB
     folder: RendezvousLimits = field(default_factory=RendezvousLimits)
     mdns: MdnsLimits = field(default_factory=MdnsLimits)
-    seeds: SeedLimits = field(default_factory=SeedLimits)
+    greeter: GreeterLimits = field(default_factory=GreeterLimits)
 
 
 class Discovery:
     """One peer's search for the others, and its own being found.
 
-    `on_found` is called with each peer once, and again whenever another address has to be used for it; `on_gone` with a
-    peer's id when no path knows it any more. Both are hints: a goodbye can be forged, so a peer that is still heard is
-    still there.
+    `on_found` is called with each member, and again whenever another address has to be used for it; `on_gone` when it
+    is in the book no more; `on_charter` with a charter that is newer, as evidence. Whoever learns by connections that a
+    peer is here, or left, says so (`arrived`, `left`), and calls `tick` once a second.
     """
 
     def __init__(
         self,
         *,
-        me: bytes,
+        me: Introduction,
+        transport_key: bytes,
         market_tag: bytes,
-        addresses: Addresses,
-        fetch: Fetch,
+        membership: Membership,
+        sealer: Sealer,
+        lobby: Lobby,
+        call: Call,
         runtime_home: Path | None = None,
+        known: Path | None = None,
         mdns: bool = False,
         seeds: Sequence[str] = (),
         limits: DiscoveryLimits | None = None,
     ) -> None:
-        """`market_tag` has 8 bytes; without `runtime_home` the folder is not used. Raises BadConfig on a bad seed."""
-        self._limits = limits = limits or DiscoveryLimits()
-        self._me, self._tag = Neighbour(me, *addresses), market_tag
+        """`transport_key` is our public one; `market_tag` has 8 bytes.
+
+        Without `runtime_home` the folder is not used, and without `known` nothing is remembered. Raises BadConfig on a
+        bad seed.
+        """
+        limits = limits or DiscoveryLimits()
+        self._me, self._membership = me, membership
         self._book = AddressBook()
-        self._files: dict[bytes, Found] = {}
+        self._unproven: dict[bytes, Introduction] = {}
         self._on_found: Callable[[Found], None] = lambda found: None
         self._on_gone: Callable[[bytes], None] = lambda peer_id: None
+        self._on_charter: Callable[[bytes], None] = lambda evidence: None
+        self._remembered = Remembered(known) if known is not None else None
+        self._greeter = Greeter(
+            call, market_tag=market_tag, me=self.introduction, transport_key=transport_key, membership=membership,
+            sealer=sealer, is_met=self._is_met, on_met=self._met, on_charter=lambda said: self._on_charter(said),
+            seeds=seeds, limits=limits.greeter,
+        )  # fmt: skip
+        reception = Reception(
+            market_tag=market_tag, me=self.introduction, membership=membership, sealer=sealer,
+            neighbours=self._neighbours, on_caller=self._called,
+        )  # fmt: skip
+        lobby.on(Hello, reception.answer)
         self._folder = self._mdns = None
         if runtime_home is not None:
-            self._folder = Rendezvous(
-                runtime_home / market_tag.hex(),
-                me,
-                addresses,
-                on_found=self._file_found,
-                on_gone=self._file_gone,
-                limits=limits.folder,
-            )
+            place = runtime_home / market_tag.hex()
+            self._folder = Rendezvous(place, me, on_found=self._filed, on_gone=self._file_gone, limits=limits.folder)
         if mdns:
             self._mdns = Mdns(
-                market_tag,
-                me,
-                addresses,
-                on_found=lambda peer_id, where: self._hear(Found(peer_id, where, Way.MDNS)),
-                on_gone=lambda peer_id, where: self._tell(self._book.forget(Found(peer_id, where, Way.MDNS))),
-                limits=limits.mdns,
-            )
-        self._seeds = Seeds(fetch, market_tag, self._me, seeds, on_found=self._named, limits=limits.seeds)
-        fetch.greet(self._answer_hello)
+                market_tag, Record(me.peer_id, me.hosts, me.lobby), on_found=self._announced,
+                on_gone=self._announced_no_more, limits=limits.mdns,
+            )  # fmt: skip
 
-    def start(self, on_found: Callable[[Found], None], on_gone: Callable[[bytes], None]) -> None:
+    def introduction(self) -> Introduction:
+        """What we say of ourselves now."""
+        return self._me
+
+    def start(
+        self,
+        on_found: Callable[[Found], None],
+        on_gone: Callable[[bytes], None],
+        on_charter: Callable[[bytes], None] = lambda evidence: None,
+    ) -> None:
         """Search from now on, in the running loop. Raises BadConfig if the runtime folder is open to others."""
-        self._on_found, self._on_gone = on_found, on_gone
+        self._on_found, self._on_gone, self._on_charter = on_found, on_gone, on_charter
         loop = asyncio.get_running_loop()
         if self._folder is not None:
             self._folder.start(loop)
+            self._folder.look()
         if self._mdns is not None:
             self._mdns.start(loop)
-        self._seeds.start(loop)
+        if self._remembered is not None:
+            for lobby in self._remembered.load():
+                self._greeter.hint(lobby.peer_id, lobby.hosts, lobby.lobby, Way.REMEMBERED)
+        self._greeter.start()
 
     async def close(self) -> None:
         """Say goodbye on every path, and search no more; takes at most a few seconds."""
         self._on_found, self._on_gone = lambda found: None, lambda peer_id: None
         if self._folder is not None:
             self._folder.close()
-        await self._seeds.close()
+        await self._greeter.close()
         if self._mdns is not None:
             await self._mdns.close()
+        if self._remembered is not None:
+            self._remembered.write(_now_ms(), at_once=True)
 
-    def mark_dead(self, peer_id: bytes) -> None:
-        """The address in use for this peer does not answer: if there is another, `on_found` is called with it."""
-        self._tell(self._book.mark_dead(peer_id))
+    def renew(self, certificate: bytes) -> None:
+        """Introduce ourselves with another certificate from now on."""
+        self._me = msgspec.structs.replace(self._me, certificate=certificate)
+        if self._folder is not None:
+            self._folder.renew(self._me)
 
-    def mark_live(self, peer_id: bytes) -> None:
-        """The address in use for this peer answers, after it was marked dead."""
-        self._book.mark_live(peer_id)
+    # What connections tell
+
+    def arrived(self, peer_id: bytes) -> None:
+        """A member has connected to us."""
+        self._book.arrive(peer_id, _now_ms())
+
+    def left(self, peer_id: bytes) -> None:
+        """A member is connected to us no more: it is looked for."""
+        self._book.leave(peer_id)
+        self._greeter.look_for(peer_id)
+
+    def strike(self, peer_id: bytes) -> None:
+        """A member is out: forget where it was."""
+        if self._remembered is not None:
+            self._remembered.forget(peer_id)
+        self._greeter.forget(peer_id)
+        self._tell(self._book.forget(peer_id))
+
+    def look_now(self) -> None:
+        """Somebody is at the door whom nobody knows: perhaps its file is in the folder already."""
+        if self._folder is not None:
+            self._folder.look()
+
+    def tick(self) -> None:
+        """Do what only time brings: once a second."""
+        now_ms = _now_ms()
+        for gone in self._book.overdue(now_ms):
+            self._tell(gone)
+        waiting, self._unproven = self._unproven, {}
+        for introduction in waiting.values():
+            self._filed(introduction)
+        if self._remembered is not None:
+            self._remembered.write(now_ms)
+
+    # What people ask
 
     @property
     def known(self) -> list[Found]:
-        """Every peer found and not marked dead, with the address in use."""
-        return self._book.current()
+        """Every member found and not known to be away, with the address in use."""
+        return self._book.current(_now_ms())
+
+    @property
+    def places(self) -> Iterator[Place]:
+        """Every place to knock, and what came of it."""
+        return iter(self._greeter.places)
+
+    def find(self, peer_id: bytes) -> Found | None:
+        """Where a member is, as far as it was found."""
+        return self._book.find(peer_id)
 
     @property
     def mdns_failure(self) -> str | None:
@@ -121,34 +193,61 @@ class Discovery:
     @property
     def ignored(self) -> int:
         """How many hints were malformed, or too many to keep."""
-        ignored = self._book.dropped
+        ignored = self._book.dropped + self._greeter.places.dropped
         ignored += self._folder.malformed if self._folder is not None else 0
         return ignored + (self._mdns.ignored if self._mdns is not None else 0)
 
-    def _answer_hello(self, hello: Hello) -> list[Neighbour]:
-        if hello.market_tag != self._tag:
-            return []
-        if hello.me is not None and fault_of_neighbour(hello.me) is None:
-            self._named(hello.me.peer_id, hello.me.addresses)
-        others = islice(self._book.current(), self._limits.neighbours_max)
-        return [self._me, *(Neighbour(found.peer_id, *found.addresses) for found in others)]
+    # What the paths say
 
-    def _named(self, peer_id: bytes, addresses: Addresses) -> None:
-        self._hear(Found(peer_id, addresses, Way.SEED))
+    def _is_met(self, peer_id: bytes) -> bool:
+        return self._book.is_met(peer_id, _now_ms())
 
-    def _file_found(self, peer_id: bytes, addresses: Addresses) -> None:
-        found = self._files[peer_id] = Found(peer_id, addresses, Way.FOLDER)
-        self._hear(found)
+    def _met(self, met: Met) -> None:
+        me = met.introduction
+        if self._remembered is not None:
+            self._remembered.note(me.peer_id, me.hosts, me.lobby, int(time.time() * 1000))
+        self._tell(self._book.meet(Found(me.peer_id, me.endpoints, met.host, met.way), _now_ms()))
+
+    def _called(self, caller: Introduction) -> None:
+        """A member said hello. If we have it where it says that it is, there is nothing to do."""
+        found = self._book.find(caller.peer_id)
+        if found is None or found.endpoints != caller.endpoints or not self._is_met(caller.peer_id):
+            self._greeter.expect(caller.peer_id, caller.hosts, caller.lobby)
+
+    def _neighbours(self) -> Iterator[Neighbour]:
+        for found in self._book.current(_now_ms()):
+            yield Neighbour(found.peer_id, found.endpoints.hosts, found.endpoints.lobby)
+
+    def _filed(self, introduction: Introduction) -> None:
+        """There is a file in the folder. It counts when its certificate does, which may be later."""
+        peer_id = introduction.peer_id
+        member = self._membership.admit(introduction.certificate)
+        if isinstance(member, str) or member.peer != peer_id:
+            self._unproven[peer_id] = introduction
+            return
+        host = min(introduction.hosts, key=lambda host: not on_loopback(host))
+        self._tell(self._book.meet(Found(peer_id, introduction.endpoints, host, Way.FOLDER), _now_ms()))
 
     def _file_gone(self, peer_id: bytes) -> None:
-        self._tell(self._book.forget(self._files.pop(peer_id)))
+        self._unproven.pop(peer_id, None)
+        self._tell(self._book.close_file(peer_id))
 
-    def _hear(self, found: Found) -> None:
-        if found.peer_id != self._me.peer_id:
-            self._tell(self._book.hear(found))
+    def _announced(self, record: Record) -> None:
+        self._greeter.hint(record.peer_id, record.hosts, record.lobby, Way.MDNS)
+
+    def _announced_no_more(self, record: Record) -> None:
+        """A goodbye is a hint as well: of somebody who is connected it says nothing."""
+        self._greeter.withdraw(record.hosts, record.lobby, Way.MDNS)
+        found = self._book.find(record.peer_id)
+        if found is not None and found.endpoints.lobby == record.lobby and not self._book.is_here(record.peer_id):
+            self._tell(self._book.forget(record.peer_id))
 
     def _tell(self, change: Found | Gone | None) -> None:
         if isinstance(change, Gone):
             self._on_gone(change.peer_id)
         elif change is not None:
             self._on_found(change)
+
+
+def _now_ms() -> int:
+    return int(asyncio.get_running_loop().time() * 1000)

@@ -7,7 +7,7 @@ file's business: it hands bytes over, and whoever asked verifies them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TypeAlias
@@ -18,9 +18,7 @@ import zmq
 from peer.net.requests import (
     PAGE_ITEMS_MAX,
     FeedRange,
-    Hello,
     Ids,
-    Neighbour,
     Page,
     Request,
     open_page,
@@ -34,7 +32,6 @@ from peer.net.watch import Watch
 _NOBLOCK = int(zmq.NOBLOCK)
 
 Handler: TypeAlias = Callable[[Ids | FeedRange], list[bytes]]
-Host: TypeAlias = Callable[[Hello], Iterable[Neighbour]]
 OnAnswer: TypeAlias = Callable[[list[bytes]], None]
 
 
@@ -90,7 +87,6 @@ class Fetch:
         self._router = transport.answering
         self.counts = FetchCounts()
         self._handler: Handler = lambda request: []
-        self._host: Host = lambda hello: []
         self._lines: dict[bytes, _Line] = {}
         self._request_ids = count(1)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -99,10 +95,6 @@ class Fetch:
     def serve(self, handler: Handler) -> None:
         """Answer requests for statements with what `handler` returns; a range comes with a bounded length."""
         self._handler = handler
-
-    def greet(self, host: Host) -> None:
-        """Answer hellos with the neighbours that `host` names."""
-        self._host = host
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> None:
         """Answer from now on, and be ready to ask."""
@@ -164,8 +156,6 @@ class Fetch:
             self.counts.undeliverable += 1
 
     def _items(self, request: Request) -> list[bytes]:
-        if isinstance(request, Hello):
-            return [pack(neighbour) for neighbour in self._host(request)]
         if isinstance(request, FeedRange):
             last_seq = min(request.last_seq, request.first_seq + PAGE_ITEMS_MAX - 1)
             request = msgspec.structs.replace(request, last_seq=last_seq)

@@ -1,9 +1,10 @@
 """Finding peers on the local network: mDNS and DNS-SD (`_vendue._tcp.local.`), by python-zeroconf.
 
-    TXT  v=1  m=<market tag, 16 hex digits>  p=<peer id, 64 hex digits>  f=<fetch port>     SRV port = publish port
+    TXT  v=2  m=<market tag, 16 hex digits>  p=<peer id, 64 hex digits>     SRV port = lobby port     A, AAAA = hosts
 
 A record is a hint: anybody on the network can say anything, so what is found here is a place to knock, no more. The
 name of a record is chance and says nothing. zeroconf is imported when it is needed, for it takes a sixth of a second.
+A network that is not there, or not yet, is tried again.
 """
 
 from __future__ import annotations
@@ -11,19 +12,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from peer.net.requests import Neighbour, fault_of_neighbour
-from peer.net.transport import Addresses
+from peer.net.endpoints import HOSTS_MAX, fault_of_host
+from peer.net.introductions import on_loopback
+from protocol.keys import fault_of_key
 
 if TYPE_CHECKING:
     from zeroconf import ServiceInfo, ServiceStateChange, Zeroconf
     from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
 
 SERVICE = "_vendue._tcp.local."
-VERSION = b"1"
+VERSION = b"2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +39,11 @@ class MdnsLimits:
     resolve_ms: int = 3_000  # three questions are asked in that time
     resolving_max: int = 32  # names asked about at the same time; the queries are multicast
     names_max: int = 1_024  # records kept, and names waiting to be looked at; more are let go
-    text_bytes_max: int = 512  # an honest TXT record has 110
-    addresses_max: int = 4  # addresses of one record that are looked at
+    names_per_host_max: int = 256  # records that name one host first: more peers than a computer runs
+    text_bytes_max: int = 512  # an honest TXT record has 95
+    addresses_max: int = HOSTS_MAX  # addresses of one record that are looked at
+    retry_ms: int = 10_000  # until a network that was not there is tried again
+    part_ms: int = 60_000  # the same where others of our networks work: to try means to leave them for a moment
     close_ms: int = 2_000  # goodbyes are three packets in a quarter of a second
 
 
@@ -45,27 +51,28 @@ class Record(NamedTuple):
     """What a record of this market says."""
 
     peer_id: bytes
-    addresses: Addresses
+    hosts: tuple[str, ...]
+    lobby: int
 
 
 class Mdns:
-    """Announces one peer on one interface, and tells which others are announced there for the same market."""
+    """Announces one peer on its networks, and tells which others are announced there for the same market."""
 
     def __init__(
         self,
         market_tag: bytes,
-        me: bytes,
-        addresses: Addresses,
+        me: Record,
         *,
-        on_found: Callable[[bytes, Addresses], None],
-        on_gone: Callable[[bytes, Addresses], None],
+        on_found: Callable[[Record], None],
+        on_gone: Callable[[Record], None],
         limits: MdnsLimits | None = None,
     ) -> None:
-        """The interface is the one that `addresses` are on; `market_tag` has 8 bytes."""
-        self._tag, self._me, self._addresses = market_tag, me, addresses
+        """The networks are those that our own hosts are on; `market_tag` has 8 bytes."""
+        self._tag, self._me = market_tag, me
         self._on_found, self._on_gone = on_found, on_gone
         self._limits = limits or MdnsLimits()
         self._records: dict[str, Record] = {}
+        self._hosts: Counter[str] = Counter()
         self._waiting: dict[str, None] = {}
         self._resolving: set[asyncio.Task[None]] = set()
         self._running: asyncio.Task[None] | None = None
@@ -74,7 +81,7 @@ class Mdns:
         self._browser: AsyncServiceBrowser | None = None
         self.ignored = 0
         self.failure: str | None = None
-        """Why mDNS does not work here, for `vendue doctor`; None while it does."""
+        """Why mDNS does not work here now, for `vendue doctor`; None while it does."""
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin after the delay; nothing of zeroconf is loaded before."""
@@ -85,49 +92,81 @@ class Mdns:
         running, self._running = self._running, None
         if running is not None:
             await _cancelled(running, *self._resolving)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._limits.close_ms / 1000):
-                    await self._leave()
+            await self._leave()
 
     async def _run(self) -> None:
+        """Take part for as long as the network lets us, and then try anew."""
         await asyncio.sleep(self._limits.delay_ms / 1000)
-        try:
-            await self._enter()
-            await asyncio.gather(self._announce_again(), self._query_again())
-        except Exception as error:  # whatever the network has against it: the other paths are still there
-            self.failure = f"{type(error).__name__}: {error}"[:200]
+        while True:
+            try:
+                await self._enter()
+                await self._stay()
+            except Exception as error:  # whatever the network has against it: the other paths are still there
+                self.failure = f"{type(error).__name__}: {error}"[:200]
+                await asyncio.sleep(self._limits.retry_ms / 1000)
+            await self._leave()
 
     async def _enter(self) -> None:
-        from zeroconf import IPVersion
-        from zeroconf.asyncio import AsyncZeroconf
-
-        host = _split(self._addresses.publish)[0]
-        self._zeroconf = AsyncZeroconf(interfaces=[host], ip_version=IPVersion.V4Only)
+        self._records.clear()
+        self._hosts.clear()
+        self._zeroconf = self._open()
         zeroconf = self._zeroconf.zeroconf
         await zeroconf.async_wait_for_start()
         self._browser = self._browse(zeroconf)
         self._announced = self._info()
         # The name is random, so nobody is asked first whether it is taken: a second sooner, and nobody can say yes.
         await (await self._zeroconf.async_register_service(self._announced, cooperating_responders=True))
+        works = {str(sender.sock_name[0]) for sender in zeroconf.engine.senders}
+        silent = [host for host in self._me.hosts if host not in works]
+        self.failure = f"no multicast on the network of {', '.join(silent)}" if silent else None
+
+    async def _stay(self) -> None:
+        """Announce and ask again and again; until a network that was silent is to be tried once more."""
+        loop, limits = asyncio.get_running_loop(), self._limits
+        began_s = loop.time()
+        announce_s, query_s = began_s + limits.announce_ms / 1000, began_s + limits.query_ms / 1000
+        while self.failure is None or loop.time() - began_s < limits.part_ms / 1000:
+            await asyncio.sleep(min(announce_s, query_s) - loop.time())
+            if loop.time() >= announce_s:
+                announce_s += limits.announce_ms / 1000
+                await self._announce_again()
+            if loop.time() >= query_s:
+                query_s += limits.query_ms / 1000
+                await self._query_again()
+
+    def _open(self) -> AsyncZeroconf:
+        """Open the multicast sockets, one for each of our hosts."""
+        from zeroconf import IPVersion
+        from zeroconf.asyncio import AsyncZeroconf
+
+        v6 = {":" in host for host in self._me.hosts}
+        version = IPVersion.All if len(v6) == 2 else IPVersion.V6Only if True in v6 else IPVersion.V4Only
+        return AsyncZeroconf(interfaces=list(self._me.hosts), ip_version=version)
 
     async def _leave(self) -> None:
-        if self._zeroconf is None:
+        """Say goodbye on the network; whatever is against it, in a bounded time."""
+        zeroconf, browser, announced = self._zeroconf, self._browser, self._announced
+        self._zeroconf = self._browser = self._announced = None
+        if zeroconf is None:
             return
-        if self._browser is not None:
-            await self._browser.async_cancel()
-        if self._announced is not None:
-            with contextlib.suppress(KeyError):  # it was never registered
-                await (await self._zeroconf.async_unregister_service(self._announced))  # the goodbye is the second
-        await self._zeroconf.async_close()
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(self._limits.close_ms / 1000):
+                if browser is not None:
+                    await browser.async_cancel()
+                if announced is not None:
+                    with contextlib.suppress(KeyError):  # it was never registered
+                        await (await zeroconf.async_unregister_service(announced))  # the goodbye is the second
+                await zeroconf.async_close()
 
     def _info(self) -> ServiceInfo:
         from zeroconf import ServiceInfo
 
         name = secrets.token_hex(8)
-        host, port = _split(self._addresses.publish)
-        text = {"v": VERSION, "m": self._tag.hex(), "p": self._me.hex(), "f": str(_split(self._addresses.fetch)[1])}
-        server = f"vendue-{name}.local."
-        return ServiceInfo(SERVICE, f"{name}.{SERVICE}", port, properties=text, server=server, parsed_addresses=[host])
+        text = {"v": VERSION, "m": self._tag.hex(), "p": self._me.peer_id.hex()}
+        return ServiceInfo(
+            SERVICE, f"{name}.{SERVICE}", self._me.lobby, properties=text, server=f"vendue-{name}.local.",
+            parsed_addresses=list(self._me.hosts),
+        )  # fmt: skip
 
     def _browse(self, zeroconf: Zeroconf) -> AsyncServiceBrowser:
         from zeroconf.asyncio import AsyncServiceBrowser
@@ -135,15 +174,13 @@ class Mdns:
         return AsyncServiceBrowser(zeroconf, SERVICE, handlers=[self._heard])
 
     async def _announce_again(self) -> None:
-        while self._zeroconf is not None and self._announced is not None:
-            await asyncio.sleep(self._limits.announce_ms / 1000)
+        if self._zeroconf is not None and self._announced is not None:
             with contextlib.suppress(OSError):  # the network is away: the next time it may be back
                 await (await self._zeroconf.async_update_service(self._announced))
 
     async def _query_again(self) -> None:
         """Ask again, with a new browser: it also reports once more what the old one could not resolve."""
-        while self._zeroconf is not None and self._browser is not None:
-            await asyncio.sleep(self._limits.query_ms / 1000)
+        if self._zeroconf is not None and self._browser is not None:
             old, self._browser = self._browser, self._browse(self._zeroconf.zeroconf)
             await old.async_cancel()
 
@@ -157,7 +194,7 @@ class Mdns:
             self._waiting.pop(name, None)
             record = self._records.pop(name, None)
             if record is not None:
-                self._on_gone(*record)
+                self._drop(record)
         elif len(self._waiting) < self._limits.names_max:
             self._waiting[name] = None
             self._resolve_next(zeroconf)
@@ -190,12 +227,22 @@ class Mdns:
 
     def _keep(self, name: str, record: Record | None) -> None:
         before = self._records.pop(name, None)
-        if record is not None and len(self._records) < self._limits.names_max:
-            self._records[name] = record
         if before is not None and before != record:
-            self._on_gone(*before)
-        if record is not None and before != record:
-            self._on_found(*record)
+            self._drop(before)
+        if record is None:
+            return
+        if before is None or before != record:
+            crowded = self._hosts[record.hosts[0]] >= self._limits.names_per_host_max
+            if crowded or len(self._records) >= self._limits.names_max:
+                self.ignored += 1
+                return
+            self._hosts[record.hosts[0]] += 1
+        self._records[name] = record
+        self._on_found(record)  # also of one that is known: it was heard again, perhaps after a long silence
+
+    def _drop(self, record: Record) -> None:
+        self._hosts[record.hosts[0]] -= 1
+        self._on_gone(record)
 
     def _read(self, info: ServiceInfo) -> Record | None:
         """Read a record, or None unless it is one of another peer in this market."""
@@ -205,34 +252,25 @@ class Mdns:
         text = info.properties
         if text.get(b"v") != VERSION or text.get(b"m") != self._tag.hex().encode():
             return None  # another version or another market: no rubbish, but not for us
-        for host in info.parsed_addresses()[: self._limits.addresses_max]:
-            neighbour = _neighbour(text.get(b"p"), host, info.port, text.get(b"f"))
-            if neighbour is not None and _on_loopback(neighbour.publish) is _on_loopback(self._addresses.publish):
-                return None if neighbour.peer_id == self._me else Record(neighbour.peer_id, neighbour.addresses)
-        self.ignored += 1
-        return None
+        peer_id = _peer_id(text.get(b"p"))
+        heard = info.parsed_addresses()[: self._limits.addresses_max]
+        hosts = tuple(host for host in heard if fault_of_host(host) is None and self._is_ours_to_dial(host))
+        if peer_id is None or not hosts or not 0 < (info.port or 0) < 65_536:
+            self.ignored += 1
+            return None
+        return None if peer_id == self._me.peer_id else Record(peer_id, hosts, info.port or 0)
+
+    def _is_ours_to_dial(self, host: str) -> bool:
+        """A record from the network has no business in naming this computer's own services, nor the reverse."""
+        return any(on_loopback(host) is on_loopback(mine) for mine in self._me.hosts)
 
 
-def _neighbour(
-    peer_hex: bytes | None, host: str, publish_port: int | None, fetch_port: bytes | None
-) -> Neighbour | None:
+def _peer_id(said: bytes | None) -> bytes | None:
     try:
-        peer_id = bytes.fromhex((peer_hex or b"").decode("ascii"))
-        fetch = (fetch_port or b"").decode("ascii")
+        peer_id = bytes.fromhex((said or b"").decode("ascii"))
     except ValueError:
         return None
-    neighbour = Neighbour(peer_id, f"tcp://{host}:{publish_port}", f"tcp://{host}:{fetch}")
-    return None if fault_of_neighbour(neighbour) else neighbour
-
-
-def _on_loopback(address: str) -> bool:
-    """A record from the network has no business in naming this computer's own services, nor the reverse."""
-    return address.startswith("tcp://127.")
-
-
-def _split(address: str) -> tuple[str, int]:
-    host, _, port = address.removeprefix("tcp://").rpartition(":")
-    return host, int(port)
+    return None if fault_of_key(peer_id) else peer_id
 
 
 async def _cancelled(*running: asyncio.Task[None]) -> None:

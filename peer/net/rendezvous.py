@@ -1,9 +1,11 @@
 """How peers of one user on one computer find each other: a private folder per market with one small file per peer.
 
-    <folder>/<peer id, 64 hex digits>.json     {"publish": ..., "fetch": ..., "pid": ..., "boot": ...}
+    <folder>/<peer id, 64 hex digits>.json     {"hosts": [...], "publish": ..., "fetch": ..., "lobby": ...,
+                                                "certificate": hex, "pid": ..., "boot": ...}
 
-The folder is nobody else's, so its files are believed about addresses; they prove nothing about keys. It is watched by
-looking at its time of change, which costs a microsecond; it refuses to know any other way of being found.
+The folder is nobody else's, so its files are believed about addresses, and nobody need knock first; they prove nothing
+about keys, for which there is the certificate. It is watched by looking at its time of change, which costs a
+microsecond; it refuses to know any other way of being found.
 """
 
 from __future__ import annotations
@@ -22,8 +24,10 @@ from typing import Annotated
 import msgspec
 
 from peer.home import private_directory
-from peer.net.transport import Addresses, fault_of_address
+from peer.net.endpoints import Endpoints, fault_of_endpoints
+from peer.net.introductions import Hosts, Introduction, Port
 from protocol.keys import fault_of_key
+from protocol.limits import CERTIFICATE_MAX
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _NAME_CHARACTERS = 64 + len(".json")
@@ -33,26 +37,34 @@ _NAME_CHARACTERS = 64 + len(".json")
 class RendezvousLimits:
     """Every number of the folder, and why it is that number."""
 
-    file_bytes_max: int = 1024  # an entry has some 200
+    file_bytes_max: int = 4 * 1024  # an entry has some 1,500
     files_max: int = 1024  # more peers than one computer runs
     eager_ms: int = 3_000  # a market that starts together is complete by then
     eager_pause_ms: int = 50  # first sight within 0.1 s
-    pause_ms: int = 250  # a latecomer may take a quarter of a second
+    pause_ms: int = 100  # first sight of a latecomer within 0.2 s
     settle_ms: int = 100  # two changes within one tick of the file system's clock look like one
     alive_pause_ms: int = 2_000  # a killed process leaves its file: ask so often whether it lives
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a peer's file says: where it listens, and which process of which boot wrote it."""
+    """What a peer's file says: where it listens, its certificate, and which process of which boot wrote it."""
 
-    publish: Annotated[str, msgspec.Meta(max_length=40)]
-    fetch: Annotated[str, msgspec.Meta(max_length=40)]
+    hosts: Hosts
+    publish: Port
+    fetch: Port
+    lobby: Port
+    certificate: Annotated[str, msgspec.Meta(max_length=2 * CERTIFICATE_MAX, pattern=r"^([0-9a-f]{2})*\Z")]
     pid: Annotated[int, msgspec.Meta(gt=0, lt=2**31)]
     boot: Annotated[str, msgspec.Meta(max_length=64)]
 
     @property
-    def addresses(self) -> Addresses:
-        return Addresses(self.publish, self.fetch)
+    def endpoints(self) -> Endpoints:
+        return Endpoints(self.hosts, self.publish, self.fetch, self.lobby)
+
+    def introduction(self, peer_id: bytes) -> Introduction:
+        """What the peer would say in its lobby."""
+        certificate = bytes.fromhex(self.certificate)
+        return Introduction(peer_id, self.hosts, self.publish, self.fetch, self.lobby, certificate)
 
 
 _ENTRIES = msgspec.json.Decoder(Entry)
@@ -64,18 +76,19 @@ class Rendezvous:
     def __init__(
         self,
         folder: Path,
-        me: bytes,
-        addresses: Addresses,
+        me: Introduction,
         *,
-        on_found: Callable[[bytes, Addresses], None],
+        on_found: Callable[[Introduction], None],
         on_gone: Callable[[bytes], None],
         limits: RendezvousLimits | None = None,
     ) -> None:
-        """`on_found` is also called when the file of a peer that was found names other addresses."""
+        """`on_found` is also called when the file of a peer that was found says something else."""
         self._folder, self._limits = folder, limits or RendezvousLimits()
-        self._own = folder / f"{me.hex()}.json"
+        self._own = folder / f"{me.peer_id.hex()}.json"
         self._boot = _boot_id()
-        self._entry = Entry(addresses.publish, addresses.fetch, os.getpid(), self._boot)
+        self._entry = Entry(
+            me.hosts, me.publish, me.fetch, me.lobby, me.certificate.hex(), pid=os.getpid(), boot=self._boot
+        )
         self._on_found, self._on_gone = on_found, on_gone
         self._seen: dict[bytes, Entry] = {}
         self._seen_change_ns = 0
@@ -90,6 +103,19 @@ class Rendezvous:
             self._write()
         self._eager_until = loop.time() + self._limits.eager_ms / 1000
         self._timer = loop.call_later(0, self._poll, loop)
+
+    def look(self) -> None:
+        """Look at once, if anything has changed: somebody is at the door whom nobody knows yet."""
+        if self._timer is not None:
+            with contextlib.suppress(OSError):
+                self._look(asyncio.get_running_loop().time())
+
+    def renew(self, me: Introduction) -> None:
+        """Say something else from now on: our certificate was renewed."""
+        self._entry = msgspec.structs.replace(self._entry, certificate=me.certificate.hex())
+        if self._timer is not None:
+            with contextlib.suppress(OSError):
+                self._write()
 
     def close(self) -> None:
         """Take our file away and look no more; the file of a later process under our key stays."""
@@ -159,7 +185,7 @@ class Rendezvous:
             self._on_gone(peer_id)
         for peer_id, entry in found.items():
             if before.get(peer_id) != entry:
-                self._on_found(peer_id, entry.addresses)
+                self._on_found(entry.introduction(peer_id))
 
     def _read(self, name: str) -> Entry | None:
         """Read one file, or None unless it is a small file of ours that says what an entry says."""
@@ -178,7 +204,7 @@ class Rendezvous:
             entry = _ENTRIES.decode(raw) if len(raw) <= self._limits.file_bytes_max else None
         except (msgspec.DecodeError, ValueError, RecursionError):
             return None
-        return None if entry is None or _fault(entry) else entry
+        return None if entry is None or fault_of_endpoints(entry.endpoints) else entry
 
     def _dead(self, entry: Entry) -> bool:
         return entry.boot != self._boot or not _runs(entry.pid)
@@ -198,10 +224,6 @@ def _peer_id(name: str) -> bytes | None:
     except ValueError:
         return None
     return None if len(peer_id) != 32 or fault_of_key(peer_id) else peer_id
-
-
-def _fault(entry: Entry) -> str | None:
-    return fault_of_address(entry.publish) or fault_of_address(entry.fetch)
 
 
 def _runs(pid: int) -> bool:

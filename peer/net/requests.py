@@ -11,28 +11,13 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from peer.net.transport import Addresses, fault_of_address
-from protocol.keys import fault_of_key
 from protocol.limits import COUNTER_MAX, FETCH_IDS_MAX
 
 _Bytes32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 _Bytes8 = Annotated[bytes, Meta(min_length=8, max_length=8)]
-_Address = Annotated[str, Meta(max_length=40)]
 _Counter = Annotated[int, Meta(ge=1, le=COUNTER_MAX)]
 
 PAGE_ITEMS_MAX = 512  # as many statements as a bundle has
-
-
-class Neighbour(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A peer and where it can be reached, as somebody says: a hint, never evidence."""
-
-    peer_id: _Bytes32
-    publish: _Address
-    fetch: _Address
-
-    @property
-    def addresses(self) -> Addresses:
-        return Addresses(self.publish, self.fetch)
 
 
 class Ids(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="ids"):
@@ -50,14 +35,7 @@ class FeedRange(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
     last_seq: _Counter
 
 
-class Hello(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="hello"):
-    """Ask who is there in the market with this tag; `me` lets the asked peer find the asker."""
-
-    market_tag: _Bytes8
-    me: Neighbour | None
-
-
-Request: TypeAlias = Ids | FeedRange | Hello
+Request: TypeAlias = Ids | FeedRange
 
 
 class _Asked(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -75,7 +53,6 @@ class Page(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 _REQUESTS = msgspec.msgpack.Decoder(_Asked)
 _PAGES = msgspec.msgpack.Decoder(Page)
-_NEIGHBOURS = msgspec.msgpack.Decoder(Neighbour)
 _MALFORMED = (msgspec.DecodeError, ValueError, RecursionError, OverflowError)
 pack = msgspec.msgpack.Encoder().encode
 
@@ -103,17 +80,3 @@ def open_page(message: bytes) -> Page | None:
         return _PAGES.decode(message)
     except _MALFORMED:
         return None
-
-
-def open_neighbour(item: bytes) -> Neighbour | None:
-    """Read one item of the answer to a Hello, or None unless its key is admissible and its addresses are usable."""
-    try:
-        neighbour = _NEIGHBOURS.decode(item)
-    except _MALFORMED:
-        return None
-    return None if fault_of_neighbour(neighbour) else neighbour
-
-
-def fault_of_neighbour(neighbour: Neighbour) -> str | None:
-    """Say why nobody can be reached by this hint, or None."""
-    return fault_of_key(neighbour.peer_id) or fault_of_address(neighbour.publish) or fault_of_address(neighbour.fetch)

@@ -13,7 +13,7 @@ from random import Random
 from typing import Final, NamedTuple
 
 from peer.journal import Journal
-from peer.net.requests import FeedRange, Hello, Ids, Page, open_page, open_request, pack, pack_request
+from peer.net.requests import FeedRange, Ids, Page, open_page, open_request, pack, pack_request
 from peer.shelf import Shelf
 from protocol import invitation
 from protocol.certificate import DOMAIN, Certificate, Right, issue
@@ -86,7 +86,6 @@ def _request(forge: Forge, author: bytes, chance: Random) -> bytes:
     requests = (
         Ids([forge.digest(chance) for _ in range(chance.randint(1, 64))]),
         FeedRange(author, chance.randbytes(8), 1, chance.randint(1, 2**62)),
-        Hello(chance.randbytes(8), None),
     )
     return spoil(pack_request(chance.randint(1, 9), chance.choice(requests)), chance, 0.7)
 
@@ -96,8 +95,6 @@ def _serve(shelf: Shelf, raw: bytes) -> str:
     if opened is None:
         return "refused"
     _, request = opened
-    if isinstance(request, Hello):
-        return "hello"
     if sum(map(len, shelf.serve(request))) > ANSWER_BYTES_MAX:
         raise AssertionError("an answer has no bound")
     return "served"

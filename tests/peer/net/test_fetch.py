@@ -17,18 +17,14 @@ from peer.net.fetch import Fetch, FetchLimits
 from peer.net.requests import (
     PAGE_ITEMS_MAX,
     FeedRange,
-    Hello,
     Ids,
-    Neighbour,
     Page,
-    open_neighbour,
     open_page,
     open_request,
     pack,
     pack_request,
 )
 from protocol.errors import UsageError
-from protocol.keys import Ed25519Sealer
 from protocol.limits import COUNTER_MAX, FETCH_IDS_MAX
 
 ID = bytes(range(32))
@@ -53,7 +49,7 @@ class End:
         self.address = self.transport.addresses.fetch
         self.answers: list[list[bytes]] = []
 
-    def ask(self, other: End, request: Ids | FeedRange | Hello = ASK) -> bool:
+    def ask(self, other: End, request: Ids | FeedRange = ASK) -> bool:
         return self.fetch.ask(other.address.encode(), other.address, request, self.answers.append)
 
     def close(self) -> None:
@@ -94,24 +90,6 @@ async def test_statements_come_by_id_and_by_range() -> None:
         await until(lambda: len(asker.answers) == 2)
         assert asker.answers == [[b"one", b"two"]] * 2
         assert asked == [ASK, feed]
-
-
-async def test_hello_names_the_neighbours_and_introduces_the_asker() -> None:
-    """Both sides of a hello learn of each other."""
-    async with ends() as opened:
-        asker, seed = opened(), opened()
-        me, other = (_neighbour(number) for number in (1, 2))
-        greeted: list[Hello] = []
-
-        def host(hello: Hello) -> list[Neighbour]:
-            greeted.append(hello)
-            return [other]
-
-        seed.fetch.greet(host)
-        asker.ask(seed, Hello(TAG, me))
-        await until(lambda: asker.answers)
-        assert [open_neighbour(item) for item in asker.answers[0]] == [other]
-        assert greeted == [Hello(TAG, me)]
 
 
 async def test_answer_is_cut_into_pages_and_bounded() -> None:
@@ -332,14 +310,12 @@ def test_no_bytes_raise(message: bytes) -> None:
     """Strangers' bytes open or do not; they never raise."""
     open_request(message)
     open_page(message)
-    open_neighbour(message)
 
 
 def test_foreign_implementation_reads_the_same_bytes() -> None:
     """The wire is plain MessagePack arrays."""
     assert msgpack.unpackb(pack_request(7, ASK)) == [7, ["ids", [ID]]]
     assert msgpack.unpackb(pack_request(7, FeedRange(ID, b"feed 123", 1, 2))) == [7, ["feed", ID, b"feed 123", 1, 2]]
-    assert msgpack.unpackb(pack_request(7, Hello(TAG, None))) == [7, ["hello", TAG, None]]
     assert msgpack.unpackb(pack(Page(7, [b"a"], False))) == [7, [b"a"], False]
 
 
@@ -347,23 +323,6 @@ def test_rubbish_does_not_open() -> None:
     """Neither wrong shapes nor values out of bounds."""
     assert [open_request(message) for message in RUBBISH_REQUESTS] == [None] * len(RUBBISH_REQUESTS)
     assert [open_page(message) for message in RUBBISH_PAGES] == [None] * len(RUBBISH_PAGES)
-
-
-def test_neighbour_needs_an_admissible_key_and_usable_addresses() -> None:
-    """A hint that cannot be right is no hint."""
-    good = _neighbour(1)
-    assert open_neighbour(pack(good)) == good
-    for bad in (
-        Neighbour(bytes(32), good.publish, good.fetch),
-        Neighbour(good.peer_id, "tcp://*:1", good.fetch),
-        Neighbour(good.peer_id, good.publish, "tcp://example.org:1"),
-    ):
-        assert open_neighbour(pack(bad)) is None
-
-
-def _neighbour(number: int) -> Neighbour:
-    sealer = Ed25519Sealer.from_seed(bytes([number]) * 32)
-    return Neighbour(sealer.peer, f"tcp://127.0.0.1:{number}", f"tcp://127.0.0.1:{number + 1000}")
 
 
 def _packed(thing: object) -> bytes:

@@ -1,0 +1,57 @@
+"""Opening a peer to others: its transport key, its sockets and their warden, its lobby, and its discovery."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from peer import keystore
+from peer.config import Settings
+from peer.home import MarketHome, PeerHome, runtime_home
+from peer.hostmember import wall_clock_ms
+from peer.net.discovery import Discovery
+from peer.net.greeter import checked_seed
+from peer.net.interfaces import resolve
+from peer.net.introductions import introduce
+from peer.net.lobby import Lobby
+from peer.net.lobbycall import LobbyCall
+from peer.net.locks import TransportKeys
+from peer.net.transport import Transport
+from peer.passport import Passports
+from peer.warden import MarketWarden
+from protocol.invitation import lobby_secret, market_tag
+from protocol.keys import Ed25519Sealer
+from protocol.membership import Membership
+
+
+class Opened(NamedTuple):
+    """What of a peer is open to others."""
+
+    keys: TransportKeys
+    transport: Transport
+    lobby: Lobby
+    discovery: Discovery
+    passports: Passports
+
+
+def open_sockets(
+    settings: Settings, market: MarketHome, home: PeerHome, membership: Membership, sealer: Ed25519Sealer
+) -> Opened:
+    """Bind everything; nobody is let in yet. Raises BadConfig, also when this computer is no member."""
+    seeds = [checked_seed(seed) for seed in settings.seeds]
+    private = keystore.load_or_create_transport(home.transport)
+    keys = TransportKeys(private.public_key().public_bytes_raw(), private.private_bytes_raw())
+    passports = Passports(market, home, membership, sealer, keys.public)
+    certificate = passports.issue(wall_clock_ms())
+    membership.admit(certificate)
+    warden = MarketWarden(membership)
+    secret = lobby_secret(membership.market)
+    transport = Transport(hosts=resolve(settings.interface), keys=keys, lobby_secret=secret, warden=warden)
+    lobby = Lobby(transport.lobby, is_member=lambda key: membership.by_transport_key(key) is not None)
+    discovery = Discovery(
+        me=introduce(sealer.peer, transport.endpoints, certificate), transport_key=keys.public,
+        market_tag=market_tag(membership.market), membership=membership, sealer=sealer, lobby=lobby,
+        call=LobbyCall(transport.knocking), runtime_home=runtime_home(settings.home), known=market.known,
+        mdns=settings.mdns, seeds=seeds,
+    )  # fmt: skip
+    warden.look = discovery.look_now
+    return Opened(keys, transport, lobby, discovery, passports)
