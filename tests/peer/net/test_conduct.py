@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket as sockets
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 import zmq
 
+from peer.bench.unlocked import OpenTransport
 from peer.net.conduct import ConductLimits
 from peer.net.letters import LetterLimits
 from peer.net.rates import Rate
@@ -123,6 +124,42 @@ def test_message_of_several_parts_is_nobodys_mistake(wires: Wires, stack: ExitSt
 
     wires.until(is_noticed)
     assert reader.heard == []
+
+
+def test_message_that_never_ends_is_cut(wires: Wires, stack: ExitStack) -> None:
+    """Parts without a last one are kept by libzmq and shown to nobody: the kernel's count of bytes gives them away."""
+    conduct = ConductLimits(visitors=VisitorLimits(bytes_free=100_000), visitor_bytes_per_second=100_000, look_ms=50)
+    holder = OpenTransport(limits=TransportLimits(conduct=conduct))
+    stack.callback(holder.close)
+    rogue = stack.enter_context(sockets.create_connection(("127.0.0.1", holder.endpoints.fetch)))
+    rogue.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48))
+    rogue.sendall(b"\x04\x1c\x05READY\x0bSocket-Type\0\0\0\x06DEALER")
+    came = b""
+    while b"READY" not in came:
+        came += rogue.recv(1_000)
+    rogue.setblocking(False)
+
+    part, sent = b"\x01\xff" + bytes(255), 0  # and more to come
+
+    def is_noticed() -> bool:
+        nonlocal sent
+        with suppress(BlockingIOError, ConnectionError):
+            sent += rogue.send((part * 40)[sent % len(part) :])
+        holder.attend()
+        return bool(holder.refusals["too_many_bytes"])
+
+    def is_cut() -> bool:
+        with suppress(BlockingIOError):
+            try:
+                while rogue.recv(1_000):
+                    pass
+            except ConnectionError:
+                pass
+            return True
+        return False
+
+    wires.until(is_noticed)
+    wires.until(is_cut)
 
 
 def letters(member: Member) -> list[bytes]:

@@ -10,6 +10,37 @@ import sys
 from contextlib import ExitStack
 
 from peer.net import descriptors
+from peer.net.locks import make_keys
+from tests.peer.net.wires import Wires
+
+LIMIT = 200
+IDLE = 400
+HOLDER = f"""
+import resource, sys, time
+resource.setrlimit(resource.RLIMIT_NOFILE, ({LIMIT}, {LIMIT}))
+from peer.net.locks import TransportKeys
+from peer.net.transport import Transport
+from protocol.topics import peer_topic
+from tests.peer.net.wires import LOBBY_SECRET, Register
+public, secret, *members = map(bytes.fromhex, sys.argv[1:])
+register = Register()
+register.peers = {{key: bytes([number]) * 32 for number, key in enumerate(members, start=1)}}
+transport = Transport(keys=TransportKeys(public, secret), lobby_secret=LOBBY_SECRET, warden=register)
+print(*transport.endpoints[1:], flush=True)
+while True:
+    transport.receive(100)
+    transport.presences()
+    try:
+        with open(sys.executable, "rb"):  # as a journal or a worker may
+            state = b"open"
+    except OSError:
+        state = b"full"
+    if transport.refusals["no_descriptors"]:
+        state += b" and strangers were turned away"
+    for peer in register.peers.values():
+        transport.publish(peer_topic(peer) + state)
+    time.sleep(0.005)
+"""
 
 
 def test_limit_is_raised_as_far_as_it_may_be() -> None:
@@ -47,3 +78,33 @@ def test_only_the_remote_that_was_meant_is_cut() -> None:
             assert descriptors.remote_of(other) is None
             assert not descriptors.cut(other, remote)
             assert not descriptors.bytes_received(other)
+
+
+def test_idle_connections_take_no_descriptor_that_members_need() -> None:
+    """At a limit of two hundred, four hundred idle connections change nothing for a member, nor for a newcomer."""
+    wires, keys = Wires(), make_keys()
+    member, newcomer = wires.member(), wires.member()
+    words = [*keys, member.keys.public, newcomer.keys.public]
+    with ExitStack() as stack:
+        stack.callback(wires.close)
+        command = [sys.executable, "-c", HOLDER, *(word.hex() for word in words)]
+        holder = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
+        stack.callback(holder.kill)
+        assert holder.stdout is not None
+        publish, fetch, lobby = map(int, holder.stdout.readline().split())
+        address = f"tcp://127.0.0.1:{publish}"
+        member.transport.connect(b"holder", address, keys.public)
+        wires.until(lambda: member.heard)
+        rogues = stack.enter_context(ExitStack())
+        for number in range(IDLE):
+            port = (publish, fetch, lobby)[number % 3]
+            rogues.enter_context(sockets.create_connection(("127.0.0.1", port), timeout=10))
+        calm = member.topic + b"open and strangers were turned away"
+        member.heard.clear()
+        wires.until(lambda: member.heard[-20:].count(calm) == 20)
+        newcomer.transport.connect(b"holder", address, keys.public)
+        wires.until(lambda: newcomer.heard)
+        rogues.close()
+        member.heard.clear()
+        wires.until(lambda: member.heard)
+        assert holder.poll() is None
