@@ -22,6 +22,9 @@ from protocol.invitation import lobby_secret, market_tag
 from protocol.keys import Ed25519Sealer
 from protocol.membership import Membership
 
+make_transport: type[Transport] = Transport
+"""What a peer's sockets are; the bench alone puts something else here, to measure what locks cost."""
+
 
 class Opened(NamedTuple):
     """What of a peer is open to others."""
@@ -45,7 +48,7 @@ def open_sockets(
     membership.admit(certificate)
     warden = MarketWarden(membership)
     secret = lobby_secret(membership.market)
-    transport = Transport(hosts=resolve(settings.interface), keys=keys, lobby_secret=secret, warden=warden)
+    transport = make_transport(hosts=resolve(settings.interface), keys=keys, lobby_secret=secret, warden=warden)
     lobby = Lobby(transport.lobby, is_member=lambda key: membership.by_transport_key(key) is not None)
     discovery = Discovery(
         me=introduce(sealer.peer, transport.endpoints, certificate), transport_key=keys.public,

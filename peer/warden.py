@@ -20,23 +20,23 @@ class MarketWarden:
 
     def __init__(self, membership: Membership, *, look: Callable[[], None] = lambda: None) -> None:
         """`look` is called once for a key that nobody knows, before it is sent away: it may be in a file by now."""
-        self._membership = membership
+        self.membership = membership
         self._governance = governance_topic(membership.market)
         self.look = look
 
     def judge(self, key: bytes) -> tuple[Entry, bytes]:
         """Whose transport key this is, and whether it comes in."""
-        member = self._membership.by_transport_key(key)
+        member = self.membership.by_transport_key(key)
         if member is None:
-            if self._membership.refused(key):
+            if self.membership.refused(key):
                 return Entry.OUT, b""
             self.look()
-            member = self._membership.by_transport_key(key)
+            member = self.membership.by_transport_key(key)
         return (Entry.MEMBER, member.peer) if member is not None else (Entry.UNKNOWN, b"")
 
     def may_hear(self, peer: bytes, topic: bytes) -> bool:
         """A member hears what is for itself, for bidders of any skill, and for all; the rest takes a right."""
-        member = self._membership.member(peer)
+        member = self.membership.member(peer)
         if member is None:
             return False
         if topic == EVERYTHING:
@@ -46,5 +46,5 @@ class MarketWarden:
 
     def sponsor_of(self, peer: bytes) -> bytes:
         """Who answers for a peer; for one that is no member, itself."""
-        member = self._membership.member(peer)
+        member = self.membership.member(peer)
         return member.sponsor if member is not None else peer

@@ -12,7 +12,7 @@ import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 import zmq
 
@@ -31,27 +31,18 @@ from protocol.topics import TOPIC_LENGTH, peer_topic
 
 __all__ = [
     "TOPIC_BYTES",
-    "Addresses",
     "Letter",
     "Presence",
     "Transport",
     "TransportKeys",
     "TransportLimits",
     "Warden",
-    "fault_of_address",
 ]
 
 TOPIC_BYTES: Final = TOPIC_LENGTH
 PUBLISH, FETCH, LOBBY = "publish", "fetch", "lobby"
 _NOBLOCK: Final = int(zmq.NOBLOCK)
 _SRCFD: Final = int(zmq.SRCFD)
-
-
-class Addresses(NamedTuple):
-    """Where a peer can be reached on its first host: `tcp://IP:port` each."""
-
-    publish: str
-    fetch: str
 
 
 @dataclass(slots=True)
@@ -113,7 +104,7 @@ class Transport:
             self._conduct.visitors,
             door=PUBLISH,
             identify=self._identify,
-            may_hear=warden.may_hear,
+            may_hear=self._may_hear,
             is_own=self._is_own,
             look=self._conduct.look_at_visitors,
             offend=self.penalise,
@@ -138,12 +129,6 @@ class Transport:
         self._timer: asyncio.TimerHandle | None = None
         self._look_at_publisher: Callable[[], None] = _nobody_listens
         self._look_at_subscriber: Callable[[], None] = _nobody_listens
-
-    @property
-    def addresses(self) -> Addresses:
-        """The market's sockets on the first host."""
-        host, publish, fetch = self.endpoints.hosts[0], self.endpoints.publish, self.endpoints.fetch
-        return Addresses(address(host, publish), address(host, fetch))
 
     def connections(self, peer: bytes) -> int:
         """How many connections to us are known to be of `peer`."""
@@ -315,7 +300,8 @@ class Transport:
 
     async def prove_locks(self) -> None:
         """Try to get in as a stranger. Raises BadConfig if that succeeds, or if nobody is asked who may come in."""
-        doors: dict[str, int] = {self.addresses.publish: zmq.SUB, self.addresses.fetch: zmq.DEALER}
+        host, publish, fetch, _ = self.endpoints
+        doors: dict[str, int] = {address(host[0], publish): zmq.SUB, address(host[0], fetch): zmq.DEALER}
         await proof.prove(doors, self._keys.public, self.responder, self.attend)
 
     def pause(self) -> None:
@@ -350,6 +336,9 @@ class Transport:
             return Caller(int(frame.get(_SRCFD)), number, user)
         except (zmq.ZMQError, ValueError):
             return None
+
+    def _may_hear(self, peer: bytes, topic: bytes) -> bool:
+        return self._warden.may_hear(peer, topic)
 
     def _is_own(self, peer: bytes, topic: bytes) -> bool:
         return topic == peer_topic(peer)

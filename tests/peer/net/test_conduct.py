@@ -9,14 +9,13 @@ from contextlib import ExitStack, suppress
 import pytest
 import zmq
 
-from peer.bench.unlocked import OpenTransport
 from peer.net.conduct import ConductLimits
 from peer.net.letters import LetterLimits
 from peer.net.rates import Rate
 from peer.net.sources import SourceLimits
 from peer.net.transport import TransportLimits
 from peer.net.visitors import VisitorLimits
-from tests.peer.net.wires import Member, Wires, stranger
+from tests.peer.net.wires import Member, Wires, open_transport, stranger
 
 SMALL = SourceLimits(
     member_frames=Rate(100, 200), member_bytes=Rate(1e6, 2e6), strikes=Rate(0.001, 3), queue_frames=32_768
@@ -129,7 +128,7 @@ def test_message_of_several_parts_is_nobodys_mistake(wires: Wires, stack: ExitSt
 def test_message_that_never_ends_is_cut(wires: Wires, stack: ExitStack) -> None:
     """Parts without a last one are kept by libzmq and shown to nobody: the kernel's count of bytes gives them away."""
     conduct = ConductLimits(visitors=VisitorLimits(bytes_free=100_000), visitor_bytes_per_second=100_000, look_ms=50)
-    holder = OpenTransport(limits=TransportLimits(conduct=conduct))
+    holder = open_transport(limits=TransportLimits(conduct=conduct))
     stack.callback(holder.close)
     rogue = stack.enter_context(sockets.create_connection(("127.0.0.1", holder.endpoints.fetch)))
     rogue.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48))

@@ -12,7 +12,7 @@ import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peer.bench.unlocked import OpenTransport
+from peer.net.endpoints import address
 from peer.net.fetch import Fetch, FetchLimits
 from peer.net.requests import (
     PAGE_ITEMS_MAX,
@@ -26,6 +26,7 @@ from peer.net.requests import (
 )
 from protocol.errors import UsageError
 from protocol.limits import COUNTER_MAX, FETCH_IDS_MAX
+from tests.peer.net.wires import open_transport
 
 ID = bytes(range(32))
 ASK = Ids([ID])
@@ -43,10 +44,10 @@ class End:
     """One peer's fetching, and the answers that it got."""
 
     def __init__(self, limits: FetchLimits | None) -> None:
-        self.transport = OpenTransport()
+        self.transport = open_transport()
         self.fetch = Fetch(self.transport, limits=limits)
         self.fetch.listen(asyncio.get_running_loop())
-        self.address = self.transport.addresses.fetch
+        self.address = address(self.transport.endpoints.hosts[0], self.transport.endpoints.fetch)
         self.answers: list[list[bytes]] = []
 
     def ask(self, other: End, request: Ids | FeedRange = ASK) -> bool:

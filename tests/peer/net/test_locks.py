@@ -8,13 +8,12 @@ from collections.abc import Callable
 import pytest
 import zmq
 
-from peer.bench.unlocked import OpenTransport
 from peer.net import monitor, proof
 from peer.net.locks import Entry, Locks, TransportKeys, make_keys, public_of
 from peer.net.monitor import Monitor
 from peer.net.transport import Transport
 from protocol.errors import BadConfig
-from tests.peer.net.wires import LOBBY_SECRET, Member, Register, Wires, stranger
+from tests.peer.net.wires import LOBBY_SECRET, Member, Register, Wires, open_transport, stranger
 
 SKILL = b"s" + bytes(8)
 
@@ -150,7 +149,7 @@ async def test_self_test_finds_a_warden_that_lets_everybody_in() -> None:
 
 async def test_self_test_finds_sockets_without_locks() -> None:
     """Without CURVE a client without a key comes in."""
-    transport = OpenTransport()
+    transport = open_transport()
     try:
         with pytest.raises(BadConfig, match="A client without a key got in"):
             await Transport.prove_locks(transport)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import zmq
 
+from peer.bench.unlocked import OpenTransport
 from peer.net.endpoints import address
 from peer.net.locks import Entry, TransportKeys, make_keys
 from peer.net.transport import Presence, Transport, TransportLimits
@@ -113,6 +114,11 @@ class Wires:
     def close(self) -> None:
         for member in self.members:
             member.transport.close()
+
+
+def open_transport(limits: TransportLimits | None = None) -> OpenTransport:
+    """A transport without locks, for tests of what lies behind them."""
+    return OpenTransport(keys=make_keys(), lobby_secret=LOBBY_SECRET, warden=Register(), limits=limits)
 
 
 @contextmanager
