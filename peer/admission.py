@@ -1,7 +1,8 @@
 """The admission desk: what an admitter's peer answers in its lobby to who wants to become a member, or to stay one.
 
     knock    who the admitter is, to a joiner that does not know yet whether it can trust this lobby
-    redeem   a certificate for who proves to have a code; a use is on the disk before anybody hears of it
+    redeem   a certificate for who proves to have a code, a use of which is on the disk before anybody hears of it;
+             or for who has a seat: the charter itself has let it in
     renew    a new certificate for a member whose own holds, or did until lately
 
 Right codes are always looked at, so that nobody who tries wrong ones keeps others out; it is the wrong ones that, when
@@ -29,11 +30,12 @@ from peer.net.knocks import (
     Why,
     pack,
 )
-from peer.register import Entry, Register
+from peer.register import BY_SEAT, Entry, Register
 from protocol.certificate import Certified, Right, fault_of, read_certificate
 from protocol.codec import Malformed
 from protocol.errors import VendueError
 from protocol.invitation import (
+    ROLES,
     AdmitterKey,
     Invitation,
     Request,
@@ -45,7 +47,7 @@ from protocol.invitation import (
     secret_of,
     standing_to_sign,
 )
-from protocol.keys import Ed25519Sealer
+from protocol.keys import Ed25519Sealer, PeerId
 from protocol.limits import CLOCK_SLACK_MS
 from protocol.notices import Admission, Charter
 from protocol.statements import Statement
@@ -93,6 +95,11 @@ class Desk:
         self._market = market_id(newest())
         self._wrong = deque[int](maxlen=limits.wrong_per_minute_max)
 
+    @property
+    def admitter(self) -> PeerId:
+        """Whose desk it is."""
+        return self._admitter.sealer.peer
+
     def knock(self, knock: Knock, asker: bytes) -> list[bytes]:
         """Say who is here, signed for this asker and its nonce alone."""
         sealer = self._admitter.sealer
@@ -128,6 +135,8 @@ class Desk:
         request = self._open(redeem.request, asker)
         if request is None:
             return Why.NOT_HERE
+        if request.claims is None and any(seat.governor == request.member for seat in self._newest().body.governors):
+            return self._seated(request, redeem.label)
         if self._newest().body.admission is Admission.LIST:
             return Why.BY_HAND
         invitation = self._proven(request)
@@ -146,6 +155,19 @@ class Desk:
         certificate = self._certify(request, invitation.rights, now_ms)
         entry = Entry(invitation.claims, request.member, certificate, redeem.label, now_ms)
         return self._register.admit(entry, uses=invitation.uses) or Why.USED_UP
+
+    def _seated(self, request: Request, label: str) -> bytes | Why:
+        """A governor's certificate, for who governs by the word of the authority."""
+        now_ms = self._wall_ms()
+        if self._is_revoked(request.member):
+            return Why.REVOKED
+        if abs(now_ms - request.made_ms) > CLOCK_SLACK_MS:
+            return Why.CLOCK
+        lately = self._lately(request, now_ms)
+        if lately is None:
+            lately = self._certify(request, ROLES["governor"], now_ms)
+            self._register.keep(Entry(BY_SEAT, request.member, lately, label, now_ms))
+        return lately
 
     def _open(self, raw: bytes, asker: bytes) -> Request | None:
         """A request that is for this admitter, and by who has the transport key that it names."""
@@ -206,9 +228,9 @@ class Desk:
             return Why.REVOKED
         if certified.certificate.member != request.member or not self._held_lately(certified, now_ms):
             return Why.CERTIFICATE
-        lately = self._newest_of(request)
-        if lately is not None and now_ms - lately.certificate.from_ms < self._limits.renewal_pause_ms:
-            return lately.raw
+        lately = self._lately(request, now_ms)
+        if lately is not None:
+            return lately
         certificate = self._certify(request, certified.certificate.rights, now_ms)
         self._register.renewed(request.member, certificate, now_ms)
         return certificate
@@ -221,11 +243,14 @@ class Desk:
         at_ms = min(now_ms, until_ms - 1)
         return fault_of(certified, self._newest().body, self._market, self._admitter.sealer, at_ms) is None
 
-    def _newest_of(self, request: Request) -> Certified | None:
-        """The certificate that this register has of a member, if it is of the same transport key."""
+    def _lately(self, request: Request, now_ms: int) -> bytes | None:
+        """The certificate that a member got a short while ago, if it is of the same transport key."""
         known = self._register.newest(request.member)
-        certified = None if known is None else read_certificate(known)
-        return certified if certified and certified.certificate.transport_key == request.transport_key else None
+        if known is None:
+            return None
+        claim = read_certificate(known).certificate
+        recent = now_ms - claim.from_ms < self._limits.renewal_pause_ms
+        return known if recent and claim.transport_key == request.transport_key else None
 
 
 def direct(knock: Knock, market: bytes, where: Where) -> list[bytes]:

@@ -131,8 +131,11 @@ def _empty(draft: Path) -> None:
 
 
 def _sweep(markets: Path) -> None:
-    """Remove drafts that nobody came back to, so that no forgotten private key lies about."""
-    for draft in markets.glob(".*.draft"):
+    """Remove drafts that nobody came back to, so that no forgotten private key lies about.
+
+    A request to be admitted by hand is none of them: people may take their time.
+    """
+    for draft in markets.glob(".*-*.draft"):
         with suppress(OSError, HomeBusy, BadConfig):
             if time.time() - draft.lstat().st_mtime > LEFTOVER_AGE_S:
                 with lock(draft):

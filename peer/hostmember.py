@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from peer import keystore
+from peer.home import PeerHome
 from protocol.certificate import Certificate, Right, issue
 from protocol.keys import Ed25519Sealer, PeerId, Sealer
 
@@ -28,10 +29,10 @@ class HostMember:
 
     __slots__ = ("sealer", "transport")
 
-    def __init__(self, private: Ed25519PrivateKey) -> None:
+    def __init__(self, private: Ed25519PrivateKey, transport: X25519PrivateKey | None = None) -> None:
         self.sealer = Ed25519Sealer(private)
         seed = hashlib.sha256(_TRANSPORT + private.private_bytes_raw()).digest()
-        self.transport = X25519PrivateKey.from_private_bytes(seed)
+        self.transport = transport or X25519PrivateKey.from_private_bytes(seed)
 
     @classmethod
     def load(cls, path: Path) -> HostMember:
@@ -42,6 +43,11 @@ class HostMember:
     def load_or_create(cls, path: Path) -> HostMember:
         """Read the key, or make it."""
         return cls(keystore.load_or_create(path))
+
+    @classmethod
+    def of_peer(cls, home: PeerHome) -> HostMember:
+        """The keys of a peer that asks for a certificate of its own: a governor, for which nobody here can vouch."""
+        return cls(keystore.load_or_create(home.key), keystore.load_or_create_transport(home.transport))
 
     @property
     def peer(self) -> PeerId:

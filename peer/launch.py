@@ -13,6 +13,7 @@ from peer.charters import newest_charter
 from peer.config import Settings
 from peer.constitution import Constitution
 from peer.founding import open_market
+from peer.frontdesk import FrontDesk
 from peer.health.door import answering
 from peer.health.place import health_socket
 from peer.health.vitals import Vitals
@@ -25,7 +26,7 @@ from peer.openings import open_sockets
 from peer.runtime import GOVERNOR_PAUSE_S, Runtime, clock_ms
 from protocol.errors import BadConfig
 from protocol.feed import Feed
-from protocol.keys import Digest, Ed25519Sealer
+from protocol.keys import Digest, Ed25519Sealer, PeerId, print_peer
 from protocol.membership import Membership
 from protocol.node import Node
 from protocol.notices import Card, Charter, Offered
@@ -66,13 +67,16 @@ async def launch(
         journal = Journal(home.journal, market=charter.id, always_durable=policy is not None)
         if policy is not None:
             seats = membership.charter.body.governors
-            _take_seat(journal, home, [seat.feed for seat in seats if seat.governor == sealer.peer])
+            _take_seat(journal, home, sealer.peer, [seat.feed for seat in seats if seat.governor == sealer.peer])
         offset = wall_clock_ms() - clock_ms()
         feed = Feed(market=Digest(charter.id), author=sealer.peer, feed_id=journal.feed, wall_offset_ms=offset)
         capacity = agent.capacity or settings.capacity
         quotes = quotes_of(agent.skills, agent.strategies, sealer.peer)
         node = Node(charter, feed, quotes=quotes, capacity=capacity, policy=policy, later=_later(membership.charter))
         sockets = open_sockets(settings, markets, home, membership, sealer)
+        FrontDesk(markets, home.key if policy is not None else markets.member, membership, sockets.discovery).serve(
+            sockets.lobby
+        )
         recorder = journal if on_said is None else _Overheard(journal, on_said)
         turn = Turn(node, recorder, sockets.transport, sealer, door=membership.door)
         for row in journal.replay():
@@ -123,12 +127,12 @@ def _later(newest: Statement[Charter]) -> list[Statement[Charter]]:
     return [newest] if newest.body.version > 1 else []
 
 
-def _take_seat(journal: Journal, home: PeerHome, feeds: list[bytes]) -> None:
+def _take_seat(journal: Journal, home: PeerHome, peer: PeerId, feeds: list[bytes]) -> None:
     """A governor speaks in the feed that the charter names, or not at all."""
     if not feeds:
         raise BadConfig(
             f"The key in {home.path} has no seat in this market's charter.",
-            do="Only a governor named there can govern.",
+            do=f"Where the authority's key is, give it one: vendue charter amend --seat {print_peer(peer)}",
         )
     if journal.feed not in feeds:
         if journal.has_spoken or journal.seq:

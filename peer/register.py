@@ -18,17 +18,22 @@ from protocol.errors import BadConfig, JournalDamaged
 
 BY_HAND: Final = b"by hand"
 """What stands in place of an invitation where a person let a member in."""
+BY_SEAT: Final = b"by seat"
+"""... where the charter gave a governor its seat."""
 RENEWAL: Final = b"renewal"
 """... and where its certificate is the first that this register knows of."""
 WAIT_S: Final = 5.0
 """How long another process may write: a commit takes some milliseconds."""
 LABEL_MAX: Final = 64
 """Characters of what a member calls its computer."""
+REASON_MAX: Final = 1_000
+"""Characters of why a member was revoked."""
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS admitted (
     invitation BLOB NOT NULL, member BLOB NOT NULL, certificate BLOB NOT NULL, label TEXT NOT NULL,
     admitted_ms INTEGER NOT NULL, renewed_ms INTEGER NOT NULL, PRIMARY KEY (invitation, member)
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS revoked (member BLOB PRIMARY KEY, reason TEXT NOT NULL, revoked_ms INTEGER NOT NULL);
 """
 
 
@@ -89,6 +94,18 @@ class Register:
                 row = (RENEWAL, member, certificate, "", wall_ms, wall_ms)
                 db.execute("INSERT INTO admitted VALUES (?, ?, ?, ?, ?, ?)", row)
 
+    def revoked(self, member: bytes, reason: str, wall_ms: int) -> None:
+        """Note why a member was put out; that it was, the charter says."""
+        with self._open() as db:
+            db.execute("INSERT OR IGNORE INTO revoked VALUES (?, ?, ?)", (member, reason[:REASON_MAX], wall_ms))
+
+    def reasons(self) -> dict[bytes, str]:
+        """Why members were put out, by this computer's word."""
+        if not self.path.exists():
+            return {}
+        with self._open() as db:
+            return dict(db.execute("SELECT member, reason FROM revoked").fetchall())
+
     def newest(self, member: bytes) -> bytes | None:
         """The newest certificate of a member, or None."""
         with self._open() as db:
@@ -114,7 +131,7 @@ class Register:
             with closing(sqlite3.connect(self.path, isolation_level=None, timeout=WAIT_S)) as db:
                 os.chmod(self.path, 0o600)
                 db.execute("PRAGMA synchronous=EXTRA")
-                db.execute(_SCHEMA)
+                db.executescript(_SCHEMA)
                 yield db
         except (sqlite3.OperationalError, OSError) as error:
             raise BadConfig(

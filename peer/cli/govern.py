@@ -13,7 +13,9 @@ import click
 from peer.audit.timeline import call
 from peer.cli.invocation import JOINING, Invocation, asked, console
 from peer.cli.loop import run_to_end, until_asked_to_stop
+from peer.cli.seating import certify_seat
 from peer.config import Settings
+from peer.home import market_home
 from peer.launch import GOVERNOR, launch
 from peer.office import load_policy
 from peer.runtime import Runtime
@@ -51,6 +53,9 @@ async def _preside(invocation: Invocation, settings: Settings, policy: Policy) -
         for listener in votes:
             listener.said(statement)
 
+    market = market_home(settings.market, settings.home)
+    if market.charter.exists():
+        await certify_seat(market, settings)
     try:
         async with launch(settings, name=GOVERNOR, policy=policy, on_said=said) as runtime:
             listener = Votes(invocation, runtime.node)

@@ -31,6 +31,9 @@ SECTIONS: Final[dict[str, dict[str, Listed]]] = {
     "Let in": {
         "init": Listed("peer.cli.init:init", "Make a market of your own on this computer."),
         "invite": Listed("peer.cli.invite:invite", "Print a code that lets another computer in."),
+        "join": Listed("peer.cli.join:join", "Make this computer a member of a market, with a code."),
+        "member": Listed("peer.cli.member:member", "List, revoke, renew and admit members."),
+        "charter": Listed("peer.cli.charter:charter", "Show a market's charter, and change it."),
     },
     "Look": {
         "peers": Listed("peer.cli.peers:peers", "Show who is here, and what they offer."),

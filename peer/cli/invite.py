@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 import click
@@ -12,15 +13,20 @@ import click
 from peer.admitters import admitter_here, is_answering
 from peer.charters import market_id
 from peer.cli.invocation import READING, Invocation, asked
+from peer.home import runtime_home
 from peer.hostmember import wall_clock_ms
+from peer.net.interfaces import on_loopback
+from peer.net.searching import lobby_in
 from protocol.errors import UsageError
-from protocol.invitation import ROLES, make_code
+from protocol.invitation import ROLES, make_code, market_tag
 from protocol.keys import print_peer
 from protocol.notices import Admission
 
 UNITS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 EXPIRES_MAX_MS: Final = 30 * UNITS["d"]
 """A code is for now; one that lies about for longer than a month will be found by somebody else."""
+SEEDS_MAX: Final = 8
+"""Lobbies that are named: one is enough."""
 
 
 @click.command()
@@ -52,20 +58,30 @@ def invite(invocation: Invocation, role: str, uses: int, expires: str) -> None:
     )  # fmt: skip
     until = datetime.fromtimestamp(until_ms // 1000, UTC).isoformat()
     running = is_answering(market, charter.body)
+    seeds = _seeds(runtime_home(invocation.settings.home) / market_tag(market_id(charter)).hex())
     document = {
         "code": code, "market": market.path.name, "role": role, "rights": [str(right) for right in ROLES[role]],
         "uses": uses, "until": until, "admitter": print_peer(admitter.sealer.peer), "admitter_runs": running,
+        "seeds": seeds,
     }  # fmt: skip
 
     def show() -> None:
         click.echo(code)
         times = "once" if uses == 1 else f"{uses} times"
         invocation.aside(f"To join as {role}, {times}, until {until[:16]} UTC: vendue join CODE")
+        if seeds:
+            invocation.aside(f"Where multicast does not reach: vendue join CODE --seed {seeds[0]}")
         if not running:
             command = "govern" if charter.body.governors else "run FILE"
             invocation.warn(f"Nobody answers it yet: run vendue {command} --market {market.path.name}")
 
     invocation.answer(document, show)
+
+
+def _seeds(folder: Path) -> list[str]:
+    """Where the lobbies of the peers that run here can be reached from other computers: host:port."""
+    found = [where.removeprefix("tcp://") for path in sorted(folder.glob("*.json")) for where in lobby_in(path)]
+    return [where for where in found if not on_loopback(where.rpartition(":")[0].strip("[]"))][:SEEDS_MAX]
 
 
 def duration_ms(text: str) -> int:

@@ -50,6 +50,7 @@ def test_a_code_lets_its_joiner_in_with_the_rights_it_carries(desk: Bench) -> No
     assert fault_of(certified, body, desk.market, host.sealer, desk.now_ms) is None
 
 
+@pytest.mark.spec("M-10.23")
 def test_who_asks_again_gets_the_same_and_costs_no_use(desk: Bench) -> None:
     """Also after the code has expired: its answer may have been lost just before."""
     invitation, host = desk.invite(), computer()
@@ -60,6 +61,7 @@ def test_who_asks_again_gets_the_same_and_costs_no_use(desk: Bench) -> None:
     assert len([entry for entry in desk.register.entries() if entry.member == host.peer]) == 1
 
 
+@pytest.mark.spec("M-10.23")
 def test_a_code_is_good_for_so_many_and_no_more(desk: Bench) -> None:
     """A restart of the desk changes nothing: uses are on the disk."""
     invitation = desk.invite(uses=2)
@@ -72,6 +74,7 @@ def test_a_code_is_good_for_so_many_and_no_more(desk: Bench) -> None:
     assert desk.redeem(invitation, last) == admitted
 
 
+@pytest.mark.spec("M-10.23")
 def test_a_use_is_on_the_disk_before_it_is_answered(desk: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """If it cannot be written, nobody is let in."""
     monkeypatch.setattr(desk.register, "path", desk.home.path / "gone" / "register.db")
@@ -99,6 +102,7 @@ def test_whatever_is_changed_in_a_code_it_is_wrong(desk: Bench) -> None:
     assert isinstance(desk.redeem(invitation, computer()), Admitted)
 
 
+@pytest.mark.spec("M-10.22", "M-10.23")
 def test_a_request_is_of_use_to_its_maker_alone(desk: Bench) -> None:
     """Another connection, admitter, market or key, or another time, and it is nothing."""
     invitation, host = desk.invite(), computer()
@@ -131,6 +135,7 @@ def test_where_members_are_admitted_by_hand_no_code_is_taken(tmp_path: Path) -> 
     assert desk.redeem(invitation, computer()) == NotAdmitted(Why.BY_HAND)
 
 
+@pytest.mark.spec("M-10.23")
 def test_a_revoked_member_comes_in_by_no_code_and_no_renewal(desk: Bench) -> None:
     """Neither by the one it came by, nor by another."""
     invitation, host = desk.invite(), computer()

@@ -1,0 +1,136 @@
+"""What joining and renewing need of the network: which addresses, which places, and the one conversation."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from peer.charters import market_id, newest_charter
+from peer.config import Config, Settings
+from peer.draft import drafting, write_whole
+from peer.home import MarketHome, data_home, runtime_home
+from peer.hostmember import HostMember, wall_clock_ms
+from peer.joining import (
+    Found,
+    check_certificate,
+    draft_mark,
+    find_admitter,
+    home_for,
+    move_in,
+    redeem,
+    refusal,
+)
+from peer.net.asking import Ask, asking
+from peer.net.endpoints import split_address
+from peer.net.interfaces import interfaces, on_loopback, resolve
+from peer.net.knocks import Admitted, NotAdmitted, Redeem, Renew, open_item
+from peer.net.locks import TransportKeys
+from peer.net.searching import Lobbies, searching
+from peer.register import LABEL_MAX
+from peer.settingsfile import settings_text
+from protocol.certificate import read_certificate
+from protocol.errors import BadConfig, NoPeers
+from protocol.invitation import Invitation, Request, market_tag, sign_request
+
+SEARCH_S: Final = 10.0
+"""How long the admitter is looked for: multicast is heard within two seconds, and a governor may be starting."""
+
+
+async def join_by_code(invitation: Invitation, config: Config, *, name: str | None) -> tuple[MarketHome, bytes]:
+    """Become a member by a code; the home that was made, and the certificate. Raises what `peer.joining` raises."""
+    settings = config.settings
+    hosts = _hosts(config)
+    with drafting(data_home(settings.home) / "markets", draft_mark(invitation), resume=True) as draft:
+        host = HostMember.load_or_create(draft.home.member)
+        async with conversation(host, invitation.market_prefix, hosts, settings) as (ask, lobbies):
+            found = await find_admitter(invitation, ask, lobbies, host, wait_s=SEARCH_S, wall_ms=wall_clock_ms)
+            target = home_for(found.newest, name, settings.home)
+            certificate = await redeem(invitation, found, ask, host, draft, label=label(), wall_ms=wall_clock_ms)
+        move_in(draft, target, found.charters, certificate, _settings(config, found.address))
+    return target, certificate
+
+
+async def renew_membership(market: MarketHome, settings: Settings) -> int:
+    """Have the admitter sign a new certificate for this computer; when that one ends (wall clock, ms)."""
+    if not (market.member.exists() and market.certificate.exists()):
+        raise BadConfig(
+            f"This computer has no membership of the market {market.path.name!r} to renew.",
+            do="Join it with: vendue join CODE",
+        )
+    host, newest = HostMember.load(market.member), newest_charter(market)
+    before = market.certificate.read_bytes()
+    issuer = read_certificate(before).certificate.issuer
+    identity = market_id(newest)
+    invitation = Invitation(identity[:10], issuer[:3], b"", (), 0, 0, b"")
+    async with conversation(host, identity, resolve(settings.interface), settings) as (ask, lobbies):
+        found = await find_admitter(invitation, ask, lobbies, host, wait_s=SEARCH_S, wall_ms=wall_clock_ms)
+        request = Request(
+            market=identity, admitter=found.admitter, member=host.peer, transport_key=host.transport_key,
+            nonce=bytes(32), made_ms=wall_clock_ms(), claims=None, proof=None,
+        )  # fmt: skip
+        certificate = await answer(ask, found, Renew(sign_request(request, host.sealer), before))
+    check_certificate(certificate, found.newest, identity, host, wall_clock_ms())
+    write_whole(market.certificate, certificate)
+    return read_certificate(certificate).certificate.until_ms
+
+
+async def answer(ask: Ask, found: Found, request: Redeem | Renew) -> bytes:
+    """Ask the admitter for a certificate. Raises what its refusal means."""
+    match open_item(await ask(found.address, request)):
+        case Admitted(certificate=certificate):
+            return certificate
+        case NotAdmitted(why=why):
+            raise refusal(why)
+    raise NoPeers("The admitter does not answer any more.", do="Try again in a while.")
+
+
+@asynccontextmanager
+async def conversation(
+    host: HostMember, market_prefix: bytes, hosts: Sequence[str], settings: Settings
+) -> AsyncIterator[tuple[Ask, Lobbies]]:
+    """The means to ask, and the places where."""
+    keys = TransportKeys(host.transport_key, host.transport.private_bytes_raw())
+    with asking(keys, market_prefix) as ask:
+        async with searching(
+            market_tag(market_prefix), hosts=hosts, seeds=settings.seeds, folder=runtime_home(settings.home),
+            mdns=settings.mdns,
+        ) as lobbies:  # fmt: skip
+            yield ask, lobbies
+
+
+def _hosts(config: Config) -> tuple[str, ...]:
+    """Our addresses on the networks that are searched: those that were said, or all that this computer has.
+
+    To ask by multicast is not yet to listen: who joins without a word about the network does not know it yet.
+    """
+    if config.origin("interface") != "default":
+        return resolve(config.settings.interface)
+    return tuple(host for each in interfaces() for host in each.hosts if "%" not in host)
+
+
+def _settings(config: Config, lobby: str) -> str:
+    """The market's own settings: where this computer is reached, and whom to ask first."""
+    host, port = split_address(lobby) or ("", 0)
+    said = config.settings.interface if config.origin("interface").startswith("flag") else None
+    unsaid = config.origin("interface") == "default" and not on_loopback(host)
+    interface = _interface_towards(host) if unsaid else said
+    return settings_text(interface=interface, seeds=[f"[{host}]:{port}" if ":" in host else f"{host}:{port}"])
+
+
+def _interface_towards(host: str) -> str | None:
+    """The interface from which this computer reaches another: nothing is sent to find that out."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((host, 9))
+            ours = str(probe.getsockname()[0])
+    except OSError:
+        return None
+    return next((each.name for each in interfaces() if ours in each.hosts), ours)
+
+
+def label() -> str:
+    """What people call this computer, for the admitter's list."""
+    return socket.gethostname()[:LABEL_MAX]
