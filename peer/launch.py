@@ -16,7 +16,7 @@ from peer.founding import open_market
 from peer.frontdesk import FrontDesk
 from peer.health.door import answering
 from peer.health.place import health_socket
-from peer.health.vitals import Vitals
+from peer.health.vitals import Vitals, certificate
 from peer.home import PeerHome, first_free, lock, market_home, runtime_home
 from peer.hostmember import wall_clock_ms
 from peer.journal import Journal
@@ -102,6 +102,7 @@ async def launch(
         stack.push_async_callback(runtime.close)
         await runtime.start()
         vitals = Vitals(runtime, name=home.path.name, market=settings.market, journal=home.journal)
+        vitals.add(certificate(lambda: own.until_ms if (own := membership.member(sealer.peer)) is not None else None))
         answers = {"health": vitals.health, "ready": vitals.ready, "status": vitals.status}
         door = health_socket(home.path, runtime_home(settings.home))
         await stack.enter_async_context(answering(door, answers))
