@@ -68,6 +68,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="Where this peer can be reached: addresses or network interfaces of this computer.",
         ),
     ] = "127.0.0.1"
+    ports: Annotated[
+        str,
+        Meta(
+            pattern=r"^([0-9]{1,5}-[0-9]{1,5})?\Z",
+            title="a range of ports, as 7300-7399",
+            description="Where peers here listen, three ports each, the lobby's first; any that are free by default.",
+        ),
+    ] = ""
     seeds: Annotated[
         tuple[_Seed, ...],
         Meta(

@@ -55,6 +55,7 @@ def found_market(
     governed: bool = True,
     authority_directory: Path | None = None,
     interface: str | None = None,
+    ports: str = "",
 ) -> Founded:
     """Make the market of this home's name, whole or not at all; one that is there is refused.
 
@@ -73,7 +74,7 @@ def found_market(
         charter = _first_charter(home.path.name, admission, authority, admitter.peer, seats)
         keep_charter(draft.home, charter, authority)
         _let_ourselves_in(draft.home, charter, host, admitter)
-        write_whole(draft.home.settings, settings_text(interface=interface).encode(), mode=0o644)
+        write_whole(draft.home.settings, settings_text(interface=interface, ports=ports).encode(), mode=0o644)
     return Founded(home, charter, home.authority.resolve())
 
 

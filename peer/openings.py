@@ -10,7 +10,7 @@ from peer.home import MarketHome, PeerHome, runtime_home
 from peer.hostmember import wall_clock_ms
 from peer.net.discovery import Discovery
 from peer.net.greeter import checked_seed
-from peer.net.interfaces import resolve
+from peer.net.interfaces import port_range, resolve
 from peer.net.introductions import introduce
 from peer.net.lobby import Lobby
 from peer.net.lobbycall import LobbyCall
@@ -48,7 +48,10 @@ def open_sockets(
     membership.admit(certificate)
     warden = MarketWarden(membership)
     secret = lobby_secret(membership.market)
-    transport = make_transport(hosts=resolve(settings.interface), keys=keys, lobby_secret=secret, warden=warden)
+    transport = make_transport(
+        hosts=resolve(settings.interface), ports=port_range(settings.ports), keys=keys, lobby_secret=secret,
+        warden=warden,
+    )  # fmt: skip
     lobby = Lobby(transport.lobby, is_member=lambda key: membership.by_transport_key(key) is not None)
     discovery = Discovery(
         me=introduce(sealer.peer, transport.endpoints, certificate), transport_key=keys.public,

@@ -10,7 +10,7 @@ from peer.cli.invocation import Invocation, asked
 from peer.config import load
 from peer.founding import LOCAL, Founded, found_market
 from peer.home import market_home
-from peer.net.interfaces import interfaces, on_loopback, resolve
+from peer.net.interfaces import interfaces, on_loopback, port_range, resolve
 from protocol.errors import UsageError
 from protocol.keys import print_peer
 from protocol.notices import Admission
@@ -27,7 +27,7 @@ from protocol.notices import Admission
     "--authority", type=click.Path(path_type=Path), metavar="DIRECTORY",
     help="Where the key that signs charters is kept: a stick, for example.",
 )  # fmt: skip
-@asked("home", "interface")
+@asked("home", "interface", "ports")
 def init(invocation: Invocation, name: str, admission: str, no_governor: bool, authority: Path | None) -> None:
     """Make a market called NAME on this computer.
 
@@ -39,9 +39,11 @@ def init(invocation: Invocation, name: str, admission: str, no_governor: bool, a
     settings = load(invocation.flags | {"market": name}).settings
     interface = settings.interface if "interface" in invocation.flags else None
     hosts = resolve(settings.interface)
+    port_range(settings.ports)
     founded = found_market(
         market_home(name, settings.home), admission=Admission(admission), governed=not no_governor,
         authority_directory=authority, interface=interface,
+        ports=settings.ports if "ports" in invocation.flags else "",
     )  # fmt: skip
     charter = founded.charter
     document = {

@@ -25,7 +25,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 READING: Final = ("market", "home")
 """The settings of commands that only read what is on this computer."""
-JOINING: Final = (*READING, "interface", "seeds", "mdns", "log_level", "log_format")
+JOINING: Final = (*READING, "interface", "ports", "seeds", "mdns", "log_level", "log_format")
 """The settings of commands that take part as a peer."""
 PLAIN_WIDTH: Final = 160
 """Columns of a table that is written to a file or a pipe."""
@@ -135,6 +135,7 @@ _METAVARS: Final = {
     "market": "NAME",
     "home": "DIRECTORY",
     "interface": "ADDRESS,...",
+    "ports": "FIRST-LAST",
     "seeds": "HOST:PORT,...",
     "capacity": "N",
     "lease_ms": "MS",

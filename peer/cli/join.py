@@ -21,7 +21,7 @@ from peer.handover import open_handover
 from peer.home import MarketHome, data_home, markets_here
 from peer.hostmember import HostMember, wall_clock_ms
 from peer.joining import check_certificate, home_for, member_already, move_in, newest_of
-from peer.net.interfaces import on_loopback, resolve
+from peer.net.interfaces import on_loopback, port_range, resolve
 from peer.settingsfile import settings_text
 from peer.telemetry import configure
 from protocol.certificate import OutOfTime, read_certificate
@@ -41,7 +41,7 @@ CODE_CHARACTERS_MAX: Final = 256
 @click.option("--name", metavar="NAME", help="What to call the market here, if not by its own name.")
 @click.option("--request", "by_hand", is_flag=True, help="Print a request, to be admitted by hand.")
 @click.option("--admit", "admission", metavar="FILE|-", help="Take what `vendue member admit` printed for it.")
-@asked("home", "interface", "mdns", "log_level", "log_format")
+@asked("home", "interface", "ports", "mdns", "log_level", "log_format")
 def join(
     invocation: Invocation, code: str | None, more_seeds: Sequence[str], name: str | None, by_hand: bool,
     admission: str | None,
@@ -58,6 +58,7 @@ def join(
     config = load({**invocation.flags, "market": LOCAL, **({"seeds": ",".join(more_seeds)} if more_seeds else {})})
     invocation.config = config
     configure(config.settings.log_level, config.settings.log_format)
+    port_range(config.settings.ports)
     if by_hand:
         _request(invocation, config)
     elif admission is not None:
@@ -131,7 +132,8 @@ def _take(invocation: Invocation, config: Config, file: str, name: str | None) -
         interface = config.settings.interface if "interface" in invocation.flags else None
         if interface is not None:
             resolve(interface)
-        settings = settings_text(interface=interface, seeds=config.settings.seeds)
+        ports = config.settings.ports if "ports" in invocation.flags else ""
+        settings = settings_text(interface=interface, ports=ports, seeds=config.settings.seeds)
         move_in(draft, target, handed.charters, handed.certificate, settings)
     _tell(invocation, target, handed.certificate, already=False)
 

@@ -116,7 +116,10 @@ def _settings(config: Config, lobby: str) -> str:
     said = config.settings.interface if config.origin("interface").startswith("flag") else None
     unsaid = config.origin("interface") == "default" and not on_loopback(host)
     interface = _interface_towards(host) if unsaid else said
-    return settings_text(interface=interface, seeds=[f"[{host}]:{port}" if ":" in host else f"{host}:{port}"])
+    ports = config.settings.ports if config.origin("ports").startswith("flag") else ""
+    return settings_text(
+        interface=interface, ports=ports, seeds=[f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
+    )
 
 
 def _interface_towards(host: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Which addresses of this computer a peer is reached on: the setting `interface`, made into IP addresses in one place.
+"""Where on this computer a peer is reached: the settings `interface` and `ports`, made into addresses in one place.
 
 It refuses to choose: an address that nobody named is never listened on, and neither is "every address".
 """
@@ -14,6 +14,9 @@ import ifaddr
 from protocol.errors import BadConfig
 from protocol.limits import ADDRESSES_MAX
 
+PORT_MAX: Final = 65_535
+PORTS_OF_A_PEER: Final = 3
+"""Its lobby's, the one it publishes on, and the one it answers on."""
 LISTED_MAX: Final = 16
 """How many interfaces an error lists: a computer with containers has many, and a person reads a few."""
 
@@ -58,6 +61,20 @@ def resolve(interface: str, *, here: Sequence[Interface] | None = None) -> tuple
             do="Name the addresses that matter: " + ", ".join(list(hosts)[:ADDRESSES_MAX]),
         )
     return tuple(hosts)
+
+
+def port_range(ports: str) -> range | None:
+    """Make the setting into a range of ports, or None where any will do. Raises BadConfig."""
+    if not ports:
+        return None
+    first, last = map(int, ports.split("-"))
+    if 1 <= first <= last - PORTS_OF_A_PEER + 1 and last <= PORT_MAX:
+        return range(first, last + 1)
+    raise BadConfig(
+        f"The setting ports cannot be {ports[:40]!r}.",
+        why=f"A peer takes {PORTS_OF_A_PEER} ports, of 1 to {PORT_MAX}.",
+        do="Give the first and the last, with room for all peers here: 7300-7399.",
+    )
 
 
 def on_loopback(host: str) -> bool:

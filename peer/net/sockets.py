@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import zmq
 
-from peer.net.binding import bind
+from peer.net.binding import bind, bind_at
 from peer.net.conduct import ConductLimits
 from peer.net.doorkeeping import DoorLimits
 from peer.net.endpoints import Endpoints, is_v6
@@ -61,9 +61,12 @@ class Sockets:
         locks.serve(self.answering, MARKET)
         locks.serve(self.lobby, LOBBY)
 
-    def bind(self, hosts: Sequence[str]) -> Endpoints:
-        """Bind the three on each host. Raises BadConfig, with nothing left open."""
+    def bind(self, hosts: Sequence[str], ports: range | None = None) -> Endpoints:
+        """Bind the three on each host, to any ports or in a range. Raises BadConfig, with nothing left open."""
         try:
+            if ports is not None:
+                lobby, publish, fetch = bind_at((self.lobby, self.publisher, self.answering), hosts, ports)
+                return Endpoints(tuple(hosts), publish, fetch, lobby)
             return Endpoints(tuple(hosts), *(bind(one, hosts) for one in (self.publisher, self.answering, self.lobby)))
         except BadConfig:
             self._context.destroy(linger=0)

@@ -56,7 +56,7 @@ class TransportCounts:
 
 
 class Transport:
-    """The sockets of one peer, bound to random ports of `hosts` from the start, heard and unlocked from `listen` on.
+    """The sockets of one peer, bound to ports of `hosts` from the start, heard and unlocked from `listen` on.
 
     libzmq does half of its work, such as subscribing again after a lost connection, in the calls of whoever owns the
     socket: a transport that neither listens nor receives does not recover.
@@ -69,10 +69,11 @@ class Transport:
         keys: TransportKeys,
         lobby_secret: bytes,
         warden: Warden,
+        ports: range | None = None,
         limits: TransportLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`hosts` are IP addresses of this machine, never all of them unasked.
+        """`hosts` are IP addresses of this machine, never all of them unasked; `ports` are any, if none are said.
 
         Raises BadConfig if one cannot be bound, or if libzmq was built without CURVE.
         """
@@ -121,7 +122,7 @@ class Transport:
             sponsor_of=warden.sponsor_of,
             limits=limits.letters,
         )
-        self.endpoints = sockets.bind(hosts)
+        self.endpoints = sockets.bind(hosts, ports)
         self._topics: set[bytes] = set()
         self._recv: Callable[[int, bool], zmq.Frame] = sockets.subscriber.recv  # type: ignore[assignment]
         self._watches: tuple[Watch, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from peer.net.interfaces import Interface, interfaces, resolve
+from peer.net.interfaces import Interface, interfaces, port_range, resolve
 from protocol.errors import BadConfig
 
 HERE = [
@@ -44,6 +44,15 @@ def test_no_more_addresses_than_a_peer_can_say() -> None:
     many = [Interface("eth0", tuple(f"192.0.2.{number}" for number in range(9)))]
     with pytest.raises(BadConfig, match="names 9 addresses"):
         resolve("eth0", here=many)
+
+
+def test_ports_are_a_range_with_room_for_a_peer() -> None:
+    """Nothing said is any port; what has no room for three, or no sense, is refused."""
+    assert port_range("") is None
+    assert port_range("7300-7399") == range(7300, 7400)
+    for said in ("7300-7301", "0-100", "65534-65536", "9-1"):
+        with pytest.raises(BadConfig, match="ports"):
+            port_range(said)
 
 
 def test_this_computer_has_its_own_loopback() -> None:
