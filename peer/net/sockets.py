@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import zmq
 
@@ -14,6 +15,8 @@ from peer.net.endpoints import Endpoints, is_v6
 from peer.net.letters import LetterLimits
 from peer.net.locks import LOBBY, MARKET, Locks
 from protocol.errors import BadConfig
+
+_KEEPALIVE_QUESTIONS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +36,10 @@ class TransportLimits:
     lobby_queue_frames: int = 4  # a visitor asks a question or two
     connections_max: int = 1024  # twice this in descriptors must be allowed (RLIMIT_NOFILE)
     backlog_connections: int = 256  # a market that starts at once connects at once
-    heartbeat_interval_ms: int = 500  # a stopped peer is noticed in two seconds
+    heartbeat_interval_ms: int = 500  # a stopped peer is noticed in two seconds; only a publisher beats (`_beat`)
     heartbeat_timeout_ms: int = 1500  # three beats: one lost on a loaded machine says nothing
+    keepalive_idle_s: int = 5  # the others of a host that went away without a word are let go by the system
+    keepalive_interval_s: int = 2  # ... after three questions without an answer
     handshake_ms: int = 1000  # with the default of 30 s, half-open connections eat all descriptors
     reconnect_ms: int = 100  # a restarted peer is back at once
     reconnect_ms_max: int = 2000  # a peer that is gone costs one attempt in two seconds
@@ -52,6 +57,7 @@ class Sockets:
         self._context, self._limits, self._locks = context, limits, locks
         self.publisher = self._socket(zmq.XPUB, limits.subscription_bytes_max, linger=limits.linger_ms)
         self.publisher.setsockopt(zmq.XPUB_MANUAL, 1)  # a subscription is granted, or not
+        self._beat(self.publisher)
         self.answering = self._socket(zmq.ROUTER, limits.request_bytes_max, queue=limits.fetch_queue_frames)
         self.lobby = self._socket(zmq.ROUTER, limits.knock_bytes_max, queue=limits.lobby_queue_frames)
         for router in (self.answering, self.lobby):
@@ -94,9 +100,10 @@ class Sockets:
             (zmq.SNDHWM, queue or limits.send_queue_frames),
             (zmq.RCVHWM, queue or limits.receive_queue_frames),
             (zmq.BACKLOG, limits.backlog_connections),
-            (zmq.HEARTBEAT_IVL, limits.heartbeat_interval_ms),
-            (zmq.HEARTBEAT_TIMEOUT, limits.heartbeat_timeout_ms),
-            (zmq.HEARTBEAT_TTL, limits.heartbeat_timeout_ms),
+            (zmq.TCP_KEEPALIVE, 1),
+            (zmq.TCP_KEEPALIVE_IDLE, limits.keepalive_idle_s),
+            (zmq.TCP_KEEPALIVE_INTVL, limits.keepalive_interval_s),
+            (zmq.TCP_KEEPALIVE_CNT, _KEEPALIVE_QUESTIONS),
             (zmq.HANDSHAKE_IVL, limits.handshake_ms),
             (zmq.RECONNECT_IVL, limits.reconnect_ms),
             (zmq.RECONNECT_IVL_MAX, limits.reconnect_ms_max),
@@ -104,3 +111,19 @@ class Sockets:
         ):
             socket.setsockopt(option, number)
         return socket
+
+    def _beat(self, publisher: zmq.Socket[bytes]) -> None:
+        """Have a publisher ask its readers whether they are there; by the same beats they know that it is.
+
+        A socket whose queue of what comes in can be full must not: when whoever filled it hangs up, libzmq 4.3.5 ends
+        the process with the next beat (`Assertion failed: !_io_error`). So the publisher has no bound on that queue,
+        where there are only subscriptions, which are looked at as they come; and no other socket beats.
+        """
+        limits = self._limits
+        for option, number in (
+            (zmq.RCVHWM, 0),
+            (zmq.HEARTBEAT_IVL, limits.heartbeat_interval_ms),
+            (zmq.HEARTBEAT_TIMEOUT, limits.heartbeat_timeout_ms),
+            (zmq.HEARTBEAT_TTL, limits.heartbeat_timeout_ms),
+        ):
+            publisher.setsockopt(option, number)
