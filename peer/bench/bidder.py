@@ -1,4 +1,4 @@
-"""One bidder of the contest, as a process of its own: `python -m peer.bench.bidder K CAPACITY`."""
+"""One bidder of the contest, as a process of its own: `python -m peer.bench.bidder K CAPACITY [unlocked]`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import sys
 
 from peer import config
 from peer.agent import Agent
+from peer.bench.unlocked import unlocked
 from peer.launch import launch
 from peer.office import load_policy
 from peer.telemetry import configure
 
 SKILL = "echo"
 PRICE = 10
+UNLOCKED = "unlocked"
+"""The third argument of a bidder that does without CURVE."""
 
 
 def bidder_of(number: int, capacity: int) -> Agent:
@@ -41,4 +44,5 @@ async def run(number: int, capacity: int) -> None:
 
 if __name__ == "__main__":
     configure("warning")
-    asyncio.run(run(int(sys.argv[1]), int(sys.argv[2])))
+    with unlocked(UNLOCKED in sys.argv[3:]):
+        asyncio.run(run(int(sys.argv[1]), int(sys.argv[2])))

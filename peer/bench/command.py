@@ -10,17 +10,19 @@ import click
 import msgspec
 
 from peer.bench import contest, machine
+from peer.bench.bidder import UNLOCKED
 from peer.bench.contest import Figures
 
 REACH_OF_VERIFIES = {False: 0.12, True: 0.08}
 REACH_OF_ZENOH = {False: 0.30, True: 0.25}
 SLOWER_THAN_ZENOH_MAX = 6.0
+REACH_OF_UNLOCKED = 0.75
 
 
 @click.command()
 @click.option("--auctions", default=1800, show_default=True, help="Auctions of each run with many in flight.")
 @click.option("--rounds", default=1, show_default=True, help="How often everything is run; medians are shown.")
-@click.option("--against", type=click.Choice(["zenoh"]), help="Run this rival on the same job, in alternation.")
+@click.option("--against", type=click.Choice(["zenoh", UNLOCKED]), help="Run this rival on the same job, in turn.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def bench(auctions: int, rounds: int, against: str | None, as_json: bool) -> None:
     """Measure auctions: 10 bidders in their own processes, 1 and 64 in flight, without and with a governor."""
@@ -31,7 +33,9 @@ def bench(auctions: int, rounds: int, against: str | None, as_json: bool) -> Non
             count = auctions if in_flight > 1 else max(200, auctions // 10)
             runs.append(contest.run(in_flight=in_flight, governed=governed, auctions=count))
             verifies.append(machine.verifies_per_second())
-            if against and not governed:
+            if against == UNLOCKED:
+                runs.append(contest.run(in_flight=in_flight, governed=governed, auctions=count, locked=False))
+            elif against and not governed:
                 runs.append(_rival(in_flight, count))
     report = summary(runs, statistics.median(verifies))
     click.echo(json.dumps(report) if as_json else _show(report))
@@ -58,7 +62,8 @@ def summary(runs: list[Figures], verifies: float) -> dict[str, object]:
             "signs_per_second": round(machine.signs_per_second()),
         },
         "runs": [msgspec.to_builtins(row) for row in rows],
-        "ratios": _ratios({(row.engine, row.in_flight, row.governed): row for row in rows}, verifies),
+        "ratios": _ratios({(row.engine, row.in_flight, row.governed): row for row in rows}, verifies)
+        + _price_of_locks(kinds),
     }
     return report
 
@@ -92,6 +97,20 @@ def _ratios(rows: dict[tuple[str, int, bool], Figures], verifies: float) -> list
     one, rival = rows.get(("vendue", 1, False)), rows.get(("zenoh", 1, False))
     if one and rival:
         add("p50 over zenoh's, 1 in flight", one.p50_ms / rival.p50_ms, most=SLOWER_THAN_ZENOH_MAX)
+    return ratios
+
+
+def _price_of_locks(kinds: dict[tuple[str, int, bool], list[Figures]]) -> list[dict[str, object]]:
+    """What is left of the auctions when sockets are locked: the median over pairs that ran one after the other."""
+    ratios: list[dict[str, object]] = []
+    for governed in (False, True):
+        pairs = zip(kinds.get(("vendue", 64, governed), []), kinds.get((UNLOCKED, 64, governed), []), strict=False)
+        shares = [locked.per_second / unlocked.per_second for locked, unlocked in pairs]
+        if shares:
+            share = statistics.median(shares)
+            what = f"settled/s over that without CURVE, {'with' if governed else 'without'} governor"
+            aim, holds = f"≥ {REACH_OF_UNLOCKED}", share >= REACH_OF_UNLOCKED
+            ratios.append({"what": what, "value": round(share, 3), "aim": aim, "holds": holds})
     return ratios
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from peer.bench.bidder import PRICE, SKILL
+from peer.bench.bidder import PRICE, SKILL, UNLOCKED
+from peer.bench.unlocked import unlocked
 from peer.bench.usage import Usage, usage_of
 from peer.founding import LOCAL, open_market
 from peer.home import market_home
@@ -74,17 +75,23 @@ def percentile(sorted_values: list[float], share: float) -> float:
     return sorted_values[min(len(sorted_values) - 1, int(len(sorted_values) * share))]
 
 
-def run(*, in_flight: int, governed: bool, auctions: int, bidders: int = BIDDERS) -> Figures:
-    """Run the contest over Vendue, in a market made for it, whose charter has a governor or has none."""
+def run(*, in_flight: int, governed: bool, auctions: int, bidders: int = BIDDERS, locked: bool = True) -> Figures:
+    """Run the contest over Vendue, in a market made for it, whose charter has a governor or has none.
+
+    One that is not `locked` does without CURVE, to tell what that costs.
+    """
     with tempfile.TemporaryDirectory(prefix="vendue-bench-") as home:
         open_market(market_home(LOCAL, Path(home)), LOCAL, governed=governed)
-        return asyncio.run(_run(home, in_flight, governed, auctions, bidders))
+        with unlocked(not locked):
+            figures = asyncio.run(_run(home, in_flight, governed, auctions, bidders, locked))
+        return figures if locked else msgspec.structs.replace(figures, engine=UNLOCKED)
 
 
-async def _run(home: str, in_flight: int, governed: bool, auctions: int, bidders: int) -> Figures:
+async def _run(home: str, in_flight: int, governed: bool, auctions: int, bidders: int, locked: bool) -> Figures:
     async with Market.join(home=home, mdns=False) as market:
         capacity = str(max(64, in_flight))
         members = [[str(number), capacity] for number in range(bidders)] + ([["-1", capacity]] if governed else [])
+        members = [[*member, *([] if locked else [UNLOCKED])] for member in members]
         with processes("peer.bench.bidder", members, {"VENDUE_HOME": home}) as pids:
             await _until(lambda: len(market.peers()) >= len(members), START_WAIT_S)
             await _auction(market, WARM_UP, in_flight, 0)
