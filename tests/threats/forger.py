@@ -1,0 +1,62 @@
+"""A forger of mDNS records: plain zeroconf, and whatever anybody may write into a record."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from secrets import token_hex
+
+from zeroconf import DNSAddress, DNSOutgoing, DNSPointer, DNSService, DNSText, IPVersion, ServiceInfo
+from zeroconf.asyncio import AsyncZeroconf
+
+from protocol.invitation import market_tag
+
+SERVICE = "_vendue._tcp.local."
+_ANSWER, _IN, _A, _PTR, _TXT, _SRV, _TTL = 0x8400, 1, 1, 12, 16, 33, 120
+
+
+class Forger:
+    """Speaks mDNS on this computer's loopback."""
+
+    def __init__(self, zeroconf: AsyncZeroconf, market: bytes) -> None:
+        self._zeroconf, self._market = zeroconf, market
+
+    async def announce(self, peer: bytes, lobby: int) -> ServiceInfo:
+        """Announce a peer's lobby, as that peer itself would."""
+        text = {"v": "2", "m": market_tag(self._market).hex(), "p": peer.hex()}
+        name = token_hex(8)
+        info = ServiceInfo(
+            SERVICE, f"{name}.{SERVICE}", lobby, properties=text, server=f"{name}.local.",
+            parsed_addresses=["127.0.0.1"],
+        )  # fmt: skip
+        await (await self._zeroconf.async_register_service(info, cooperating_responders=True))
+        return info
+
+    async def take_back(self, info: ServiceInfo) -> None:
+        """Say goodbye for it."""
+        await (await self._zeroconf.async_unregister_service(info))
+
+    def flood(self, peers: Iterable[bytes]) -> None:
+        """Announce any number of peers, each at an address of its own, without ever being asked."""
+        for number, peer in enumerate(peers):
+            out = DNSOutgoing(_ANSWER)
+            name, host = f"{peer.hex()[:16]}.{SERVICE}", f"{peer.hex()[:16]}.local."
+            tag, address = market_tag(self._market).hex().encode(), bytes((127, 1, number >> 8, number & 255))
+            text = b"".join(bytes([len(one)]) + one for one in (b"v=2", b"m=" + tag, b"p=" + peer.hex().encode()))
+            for record in (
+                DNSPointer(SERVICE, _PTR, _IN, _TTL, name), DNSService(name, _SRV, _IN, _TTL, 0, 0, 9, host),
+                DNSText(name, _TXT, _IN, _TTL, text), DNSAddress(host, _A, _IN, _TTL, address),
+            ):  # fmt: skip
+                out.add_answer_at_time(record, 0)
+            self._zeroconf.zeroconf.async_send(out)
+
+
+@asynccontextmanager
+async def forging(market: bytes) -> AsyncIterator[Forger]:
+    """A forger for a while, who knows the market's tag: everybody on the network does."""
+    zeroconf = AsyncZeroconf(interfaces=["127.0.0.1"], ip_version=IPVersion.V4Only)
+    try:
+        await zeroconf.zeroconf.async_wait_for_start()
+        yield Forger(zeroconf, market)
+    finally:
+        await zeroconf.async_close()

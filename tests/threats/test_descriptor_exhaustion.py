@@ -1,0 +1,67 @@
+"""File descriptors used up: a stranger opens as many connections as it can, until the peer can open nothing any more.
+
+The peer keeps some in reserve, hangs up on who says nothing, and goes on. The attacker is at another address than the
+honest peers, and the peer has few descriptors, so that a flood of some hundreds is enough.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.peer.cli.processes import Vendue
+from tests.threats.attacker import is_closed, tcp, until
+from tests.threats.stage import Stage
+
+SHOUT = '@worker("shout", price=1)\ndef shout(text: str) -> str:\n    return text.upper()\n'
+DESCRIPTORS = 160
+FEW = ("sh", "-c", f'ulimit -n {DESCRIPTORS}; exec "$0" "$@"')
+
+
+async def test_a_peer_whose_descriptors_are_asked_for_goes_on(stage: Stage, tmp_path: Path) -> None:
+    """Three times as many connections as it may have descriptors, at all doors, opened anew as they are cut."""
+    poor = Vendue(tmp_path, place=lambda *command: [*FEW, *command])
+    running = poor.start("run", poor.agents(SHOUT), "--market", stage.settings.market).wait_for("Ctrl-C")
+    directory = stage.caller.runtime.node.directory
+    flooding = None
+    try:
+        await until(lambda: len(directory.offering("shout")) == 2, why="it was not met")
+        flooding = asyncio.create_task(_flood(_doors(stage, directory.offering("shout"))))
+        most = 0
+        for _ in range(5):
+            most = max(most, len(os.listdir(f"/proc/{running.process.pid}/fd")))
+            done = await stage.caller.call("shout", {"text": "still here"}, budget=10, deadline_s=30)
+            assert (done.value, done.price) == ("STILL HERE", 1)
+            await asyncio.sleep(0.2)
+        assert most > DESCRIPTORS // 2, "the flood did not arrive"
+        assert not flooding.done(), flooding.result()
+        assert running.process.poll() is None
+        newcomer = await stage.run("newcomer")
+        worker = next(iter(directory.offering("shout") - {stage.worker.node.peer}))
+        await stage.know(newcomer, worker)
+    finally:
+        if flooding is not None:
+            flooding.cancel()
+        poor.close()
+
+
+def _doors(stage: Stage, offering: set[bytes]) -> list[str]:
+    """Where the poor peer is: a stranger has it from its mDNS record, and by trying ports."""
+    (poor,) = offering - {stage.worker.node.peer}
+    found = stage.caller.runtime.discovery.find(poor)
+    assert found is not None
+    return [found.publish, found.fetch, found.lobby]
+
+
+async def _flood(doors: list[str]) -> None:
+    with ExitStack() as stack:
+        held: list[socket.socket] = []
+        while True:
+            held = [connection for connection in held if not is_closed(connection)]
+            for door in doors * 20:
+                if len(held) < 3 * DESCRIPTORS:
+                    held.append(stack.enter_context(tcp(door, source="127.0.0.2")))
+            await asyncio.sleep(0.02)

@@ -1,0 +1,39 @@
+"""mDNS flood: a stranger announces thousands of peers of this market that do not exist, each at an address of its own.
+
+What is kept and where is knocked is bounded, members go on as before, and a newcomer still gets in by the other paths.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from protocol.keys import Ed25519Sealer
+from tests.threats.attacker import until
+from tests.threats.forger import forging
+from tests.threats.stage import Stage, target
+
+FORGED, PLACES_MAX = 2_000, 600
+"""What is announced, and what may be kept of it and everything else."""
+
+
+async def test_a_flood_of_records_is_bounded_and_hurts_nobody(tmp_path: Path) -> None:
+    """Two thousand records of well-formed strangers; auctions settle meanwhile, and a newcomer with a seed is met."""
+    async with Stage(tmp_path) as stage:
+        await stage.begin(mdns=True)
+        discovery = stage.caller.runtime.discovery
+        async with forging(stage.market) as forger:
+            first = Ed25519Sealer.from_seed(bytes(32)).peer
+            await forger.announce(first, 9)
+            await until(lambda: first in {place.said for place in discovery.places}, why="nobody listens", seconds=60)
+            strangers = [Ed25519Sealer.from_seed(number.to_bytes(32, "big")).peer for number in range(1, FORGED)]
+            for begin in range(0, FORGED, 100):
+                forger.flood(strangers[begin : begin + 100])
+                await stage.settle()
+            await until(lambda: len(list(discovery.places)) > 100, why="the flood was not heard")
+            seed = target(stage.worker).lobby.removeprefix("tcp://")
+            home = stage.elsewhere(tmp_path / "elsewhere")
+            newcomer = await stage.run("newcomer", home=home, mdns=True, seeds=(seed,))
+            await stage.know(stage.worker, newcomer.node.peer)
+            await stage.settle(5)
+        assert len(list(discovery.places)) < PLACES_MAX
+        assert {found.peer_id for found in discovery.known} <= {stage.worker.node.peer, newcomer.node.peer}

@@ -1,0 +1,96 @@
+"""Member floods: a member with good papers sends a hundred times what it may, of frames that all hold.
+
+Its frames beyond its rate are thrown away unread, then it is cut off for a growing pause, and the same for requests.
+What the others announce settles meanwhile, and the flooder is let in again when it has been quiet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import zmq
+
+from peer.net.requests import Ids, pack_request
+from tests.threats.attacker import until
+from tests.threats.rogue import Rogue, heard
+from tests.threats.stage import Stage, target
+
+AT_ONCE = 4_000
+
+
+async def test_a_flood_of_rubbish_is_cut_off_and_auctions_settle(stage: Stage) -> None:
+    """Frames that no reader can use, as fast as the sender can."""
+    with Rogue(stage) as rogue:
+        await rogue.meet(stage.worker)
+        rubbish = stage.governance + bytes(500)
+
+        async def flood() -> None:
+            while not stage.worker.transport.penalised(rogue.papers.peer):
+                for _ in range(AT_ONCE):
+                    rogue.publisher.push(rubbish)
+                await asyncio.sleep(0.005)
+
+        async with asyncio.timeout(30):
+            await asyncio.gather(flood(), stage.settle(20))
+        await stage.settle(5)
+
+
+async def test_auctions_settle_while_good_frames_are_repeated_without_end(stage: Stage) -> None:
+    """The same good card again and again: each is a question that could be answered, and none is answered so often."""
+    worker = stage.worker
+    with Rogue(stage) as rogue:
+        await rogue.meet(worker)
+        rogue.tell(card := rogue.card())
+        await heard(worker, card)
+        frame = stage.governance + rogue.voice.sealed(card)
+
+        async def flood() -> None:
+            while True:
+                for _ in range(AT_ONCE):
+                    rogue.publisher.push(frame)
+                await asyncio.sleep(0.005)
+
+        flooding = asyncio.create_task(flood())
+        for _ in range(3):
+            await stage.settle(10)
+        flooding.cancel()
+        assert worker.turn.verdicts["ignore (nobody): seen before"] > 100
+
+
+async def test_a_flood_of_requests_is_cut_off_and_auctions_settle(stage: Stage) -> None:
+    """Each asks for a statement that nobody has."""
+    worker = stage.worker
+    with Rogue(stage) as rogue:
+        await rogue.meet(worker)
+        to = target(worker)
+        line = rogue.dial(zmq.DEALER, to.fetch, to.key)
+        assert await line.outcome() == "in"
+
+        async def flood() -> None:
+            number = 0
+            while not worker.transport.penalised(rogue.papers.peer):
+                for _ in range(500):
+                    number += line.push(pack_request(number + 1, Ids([bytes(32)])))
+                line.drain()
+                await asyncio.sleep(0.005)
+
+        async with asyncio.timeout(30):
+            await asyncio.gather(flood(), stage.settle(20))
+        await until(lambda: line.was_cut)
+
+
+async def test_who_was_cut_off_comes_back_after_the_pause(stage: Stage) -> None:
+    """A penalty is a pause: the first is a second long, and what is said after it is heard."""
+    worker = stage.worker
+    with Rogue(stage) as rogue:
+        await rogue.meet(worker)
+        worker.transport.penalise(rogue.papers.peer)
+        await until(lambda: rogue.papers.peer not in worker.node.directory.here)
+        card = rogue.card()
+
+        def is_heard() -> bool:
+            rogue.ears[worker.node.peer].drain()  # libzmq subscribes again in its owner's calls
+            rogue.tell(card)
+            return rogue.papers.peer in worker.node.directory.here and card.id in worker.node.holdings.seen
+
+        await until(is_heard, why="a penalty never ends")
