@@ -74,6 +74,7 @@ async def launch(
         quotes = quotes_of(agent.skills, agent.strategies, sealer.peer)
         node = Node(charter, feed, quotes=quotes, capacity=capacity, policy=policy, later=_later(membership.charter))
         sockets = open_sockets(settings, markets, home, membership, sealer)
+        stack.callback(sockets.transport.close)  # whatever fails from here on: libzmq waits for sockets left open
         FrontDesk(markets, home.key if policy is not None else markets.member, membership, sockets.discovery).serve(
             sockets.lobby
         )

@@ -40,7 +40,7 @@ def open_sockets(
     settings: Settings, market: MarketHome, home: PeerHome, membership: Membership, sealer: Ed25519Sealer
 ) -> Opened:
     """Bind everything; nobody is let in yet. Raises BadConfig, also when this computer is no member."""
-    seeds = [checked_seed(seed) for seed in settings.seeds]
+    seeds, folder = [checked_seed(seed) for seed in settings.seeds], runtime_home(settings.home)
     private = keystore.load_or_create_transport(home.transport)
     keys = TransportKeys(private.public_key().public_bytes_raw(), private.private_bytes_raw())
     passports = Passports(market, home, membership, sealer, keys.public)
@@ -56,7 +56,7 @@ def open_sockets(
     discovery = Discovery(
         me=introduce(sealer.peer, transport.endpoints, certificate), transport_key=keys.public,
         market_tag=market_tag(membership.market), membership=membership, sealer=sealer, lobby=lobby,
-        call=LobbyCall(transport.knocking), runtime_home=runtime_home(settings.home), known=market.known,
+        call=LobbyCall(transport.knocking), runtime_home=folder, known=market.known,
         mdns=settings.mdns, seeds=seeds,
     )  # fmt: skip
     warden.look = discovery.look_now

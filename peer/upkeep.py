@@ -14,6 +14,7 @@ from peer.passport import Passports
 from peer.telemetry import logger
 from protocol.certificate import read_certificate
 from protocol.errors import BadConfig
+from protocol.membership import Member
 
 PAUSE_S: Final = 1.0
 """A revoked member is out, and a charter written here is told, within this time."""
@@ -36,7 +37,7 @@ class Upkeep:
     def start(self, on_newer: Callable[[bytes], None]) -> None:
         """Begin, in the running loop; `on_newer` is told of a charter that the node may not know, as evidence."""
         self.constitution.on_newer = on_newer
-        self.constitution.on_out = self._contacts.expel
+        self.constitution.on_out = self._out
         self._contacts.start(self.constitution.learn)
         self._note_due()
         self._tick()
@@ -56,6 +57,13 @@ class Upkeep:
         if wall_ms >= self._due_ms and loop.time() >= self._again_s:
             self._again_s = loop.time() + REMAKE_S
             self._remake(wall_ms)
+
+    def _out(self, member: Member) -> None:
+        """A member is out: it is cut off, unless it is this peer, which others cut off."""
+        if member.peer == self._discovery.introduction().peer_id:
+            logger().error("this peer is no member any more", do="vendue doctor says why, and what to do")
+        else:
+            self._contacts.expel(member)
 
     def _note_due(self) -> None:
         """A certificate is made anew when half of its time is over."""

@@ -130,8 +130,10 @@ class Discovery:
             self._remembered.write(_now_ms(), at_once=True)
 
     def renew(self, certificate: bytes) -> None:
-        """Introduce ourselves with another certificate from now on."""
+        """Introduce ourselves with another certificate from now on, and to everybody who is met already."""
         self._me = msgspec.structs.replace(self._me, certificate=certificate)
+        for found in self._book.current(_now_ms()):
+            self._greeter.expect(found.peer_id, found.endpoints.hosts, found.endpoints.lobby)
         if self._folder is not None:
             self._folder.renew(self._me)
 

@@ -39,7 +39,7 @@ class GreeterLimits:
 
     knocks_max: int = 16  # under way at once, at places that are known, and as many at others: each has a socket
     look_ms: int = 1_000  # a peer that is lost is looked for in this time, whoever forgot to say so
-    pause_ms: int = 20  # between two looks at a table full of places that must wait for each other
+    pause_ms: int = 10  # between two looks at the table: who names places by the hundred pays for one look
     stagger_ms: int = 250  # until the next host of the same peer is tried too: a live one answers sooner
     hosts_max: int = 8  # hosts of one place that are tried
     places: PlaceLimits = field(default_factory=PlaceLimits)
@@ -137,6 +137,7 @@ class Greeter:
 
     async def _run(self) -> None:
         while True:
+            await asyncio.sleep(self._limits.pause_ms / 1000)
             self._changed.clear()
             for place in self.places.due(_now_ms(), self._is_met):
                 knocks = self._knocks[place.is_known]
@@ -152,7 +153,7 @@ class Greeter:
         """Wait until a place is due, or something has changed; who is met is asked anew now and then."""
         due_ms = self.places.next_due_ms(self._is_met)
         pause_ms = self._limits.look_ms if due_ms is None else min(self._limits.look_ms, due_ms - _now_ms())
-        pause_s = max(self._limits.pause_ms, pause_ms) / 1000
+        pause_s = max(0, pause_ms) / 1000
         try:
             async with asyncio.timeout(pause_s):
                 await self._changed.wait()

@@ -9,8 +9,6 @@ import ipaddress
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-import ifaddr
-
 from protocol.errors import BadConfig
 from protocol.limits import ADDRESSES_MAX
 
@@ -30,6 +28,8 @@ class Interface(NamedTuple):
 
 def interfaces() -> list[Interface]:
     """Every network interface of this computer that has an address."""
+    import ifaddr  # most peers live on loopback, and need none of it
+
     found = []
     for adapter in ifaddr.get_adapters():
         four = [address.ip for address in adapter.ips if isinstance(address.ip, str)]
@@ -49,8 +49,9 @@ def resolve(interface: str, *, here: Sequence[Interface] | None = None) -> tuple
     Raises BadConfig, which lists what there is, for a name or an address that is not here, and for more than
     ADDRESSES_MAX addresses.
     """
-    here = interfaces() if here is None else here
     parts = [part.strip() for part in interface.split(",") if part.strip()]
+    if here is None:
+        here = () if all(map(_is_within, parts)) else interfaces()
     hosts = dict.fromkeys(host for part in parts for host in _hosts(part, here))
     if not hosts:
         raise _refused(interface, "It names no interface.", here)
@@ -80,6 +81,14 @@ def port_range(ports: str) -> range | None:
 def on_loopback(host: str) -> bool:
     """Tell whether an IP address is this computer's from within, which nobody else can reach."""
     return ipaddress.ip_address(host).is_loopback
+
+
+def _is_within(part: str) -> bool:
+    """Tell whether a part is an address of loopback, which every computer has."""
+    try:
+        return on_loopback(part.strip("[]"))
+    except ValueError:
+        return False
 
 
 def _hosts(part: str, here: Sequence[Interface]) -> Iterator[str]:

@@ -19,7 +19,7 @@ import msgspec
 import zmq
 from msgspec import Meta, Struct
 
-from peer.net.rates import Meter, Passage, Rate
+from peer.net.rates import Meter, Passage, Rate, Table
 from peer.net.watch import Watch
 from peer.telemetry import logger
 from protocol.limits import COUNTER_MAX
@@ -44,6 +44,8 @@ class LobbyLimits:
     requests_per_round_max: int = 16  # then the loop turns to the market again
     strangers: Rate = field(default=Rate(50, 100))  # each may cost two verifications: 2 % of a core
     members: Rate = field(default=Rate(200, 400))  # those whose key is known have their own share
+    member: Rate = field(default=Rate(5, 20))  # ... and each of them no more: an honest one asks twice a minute
+    members_max: int = 1_024  # of whom it is known how much each has asked lately
 
 
 @dataclass(slots=True)
@@ -73,6 +75,7 @@ class Lobby:
         self._handlers: dict[type[Struct], Handler[Any]] = {}
         self._requests: msgspec.msgpack.Decoder[Any] | None = None
         self._members, self._strangers = (Meter(rate, now_s=0.0) for rate in (limits.members, limits.strangers))
+        self._each = Table[bytes](lambda now_s: Meter(limits.member, now_s=now_s), entries_max=limits.members_max)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watch: Watch | None = None
         self.counts = LobbyCounts()
@@ -108,8 +111,7 @@ class Lobby:
         if message is None or key is None or len(message) > self._limits.request_bytes_max:
             self.counts.malformed += 1
             return
-        meter = self._members if self._is_member(key) else self._strangers
-        if meter.pass_through(self._loop.time(), 1) is not Passage.OPEN:
+        if not self._may_ask(key, self._loop.time()):
             self.counts.too_many += 1
             return
         try:
@@ -119,6 +121,13 @@ class Lobby:
             return
         if request is not None:
             self._reply(routing, request_id, request, key)
+
+    def _may_ask(self, key: bytes, now_s: float) -> bool:
+        if not self._is_member(key):
+            return self._strangers.pass_through(now_s, 1) is Passage.OPEN
+        if self._each.pass_through(key, now_s, 1) is not Passage.OPEN:
+            return False
+        return self._members.pass_through(now_s, 1) is Passage.OPEN
 
     def _reply(self, routing: bytes, request_id: int, request: Struct, key: bytes) -> None:
         try:

@@ -116,8 +116,8 @@ class Mdns:
         self._announced = self._info()
         # The name is random, so nobody is asked first whether it is taken: a second sooner, and nobody can say yes.
         await (await self._zeroconf.async_register_service(self._announced, cooperating_responders=True))
-        works = {str(sender.sock_name[0]) for sender in zeroconf.engine.senders}
-        silent = [host for host in self._me.hosts if host not in works]
+        works = {_zoneless(str(sender.sock_name[0])) for sender in zeroconf.engine.senders}
+        silent = [host for host in self._me.hosts if _zoneless(host) not in works]
         self.failure = f"no multicast on the network of {', '.join(silent)}" if silent else None
 
     async def _stay(self) -> None:
@@ -165,7 +165,7 @@ class Mdns:
         text = {"v": VERSION, "m": self._tag.hex(), "p": self._me.peer_id.hex()}
         return ServiceInfo(
             SERVICE, f"{name}.{SERVICE}", self._me.lobby, properties=text, server=f"vendue-{name}.local.",
-            parsed_addresses=list(self._me.hosts),
+            parsed_addresses=[_zoneless(host) for host in self._me.hosts],
         )  # fmt: skip
 
     def _browse(self, zeroconf: Zeroconf) -> AsyncServiceBrowser:
@@ -253,7 +253,7 @@ class Mdns:
         if text.get(b"v") != VERSION or text.get(b"m") != self._tag.hex().encode():
             return None  # another version or another market: no rubbish, but not for us
         peer_id = _peer_id(text.get(b"p"))
-        heard = info.parsed_addresses()[: self._limits.addresses_max]
+        heard = info.parsed_scoped_addresses()[: self._limits.addresses_max]
         hosts = tuple(host for host in heard if fault_of_host(host) is None and self._is_ours_to_dial(host))
         if peer_id is None or not hosts or not 0 < (info.port or 0) < 65_536:
             self.ignored += 1
@@ -263,6 +263,11 @@ class Mdns:
     def _is_ours_to_dial(self, host: str) -> bool:
         """A record from the network has no business in naming this computer's own services, nor the reverse."""
         return any(on_loopback(host) is on_loopback(mine) for mine in self._me.hosts)
+
+
+def _zoneless(host: str) -> str:
+    """An address without the name of our own interface, which says nothing to others."""
+    return host.partition("%")[0]
 
 
 def _peer_id(said: bytes | None) -> bytes | None:

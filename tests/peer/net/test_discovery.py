@@ -206,6 +206,17 @@ async def test_lost_peer_is_met_again_when_it_is_back() -> None:
         await everybody_meets(seed, other)
 
 
+async def test_renewed_certificate_is_shown_to_everybody_who_is_met() -> None:
+    """Whoever held the old one would cut its peer off when that has expired."""
+    async with members() as opened:
+        seed = opened(1)
+        other = opened(2, seeds=[seed.seed])
+        await everybody_meets(seed, other)
+        renewed = certificate(2, from_ms=WALL_MS + 1, until_ms=WALL_MS + 7_200_000)
+        other.discovery.renew(renewed)
+        await until(lambda: seed.membership.member(other.id).certificate == renewed)  # type: ignore[union-attr]
+
+
 async def test_two_markets_do_not_mix(runtime: Path) -> None:
     """On every path only peers of the same market are found."""
     async with members() as opened:

@@ -159,6 +159,16 @@ async def test_strangers_are_answered_at_a_bounded_rate_and_members_have_their_o
         assert await call(here.address, Question("who")) is not None
 
 
+async def test_one_member_that_floods_takes_nothing_from_another() -> None:
+    """Each has its own share of what members may ask."""
+    async with hall(LobbyLimits(member=Rate(0.001, 2))) as here:
+        here.lobby._is_member = lambda key: True
+        call = here.caller(timeout_ms=300)
+        assert [await call(here.address, Question("who")) is not None for _ in range(3)] == [True, True, False]
+        here.keys = make_keys()
+        assert await here.caller()(here.address, Question("who")) is not None
+
+
 async def test_answer_is_cut_to_what_a_message_holds() -> None:
     """A handler that says too much says what fits."""
     async with hall(LobbyLimits(answer_bytes_max=1_000)) as here:
