@@ -7,6 +7,7 @@
     member floods                                test_member_floods
     bids under another's key                     test_bids_under_anothers_key
     statement replayed                           test_statement_replayed
+    second use of an invitation                  test_second_use_of_an_invitation
     revoked member with a live session           test_revoked_member
     expired certificate                          test_expired_certificate
     older charter or revocation list             test_older_charter
@@ -15,6 +16,7 @@
     slow and stopped subscriber                  test_stopped_subscriber
     file descriptors used up                     test_descriptor_exhaustion
     key file readable by others                  test_key_file_readable_by_others
+    secrets searched for                         test_secrets_searched_for
     routing-id squatting                         test_routing_id_squatting
     two processes on one home                    test_two_processes_on_one_home
 

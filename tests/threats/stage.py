@@ -77,7 +77,10 @@ class Stage:
         """Found the market in a folder; `changes` are of its charter."""
         self.settings = Settings(market=name, home=str(folder / "home"), mdns=False, bid_window_ms=300)
         self.home: MarketHome = market_home(name, self.settings.home).make()
-        self.authority, self.admitter = sealer_of(folder, "authority"), sealer_of(folder, "admitter")
+        self.authority = sealer_of(folder, "authority")
+        self.host = HostMember.load_or_create(self.home.member)
+        self.admitter = self.host.sealer
+        """The computer of the stage lets members in: every peer on it answers who comes with a code."""
         body = Charter(
             name=name, version=1, admission=Admission.INVITE, admitters=(self.admitter.peer,), governors=(),
             liars_max=0, permits_needed=0, vetoes_needed=0, oversight=(), revocations=(),
