@@ -20,7 +20,6 @@ from peer.joining import (
     home_for,
     move_in,
     redeem,
-    refusal,
 )
 from peer.net.asking import Ask, asking
 from peer.net.endpoints import split_address
@@ -28,6 +27,7 @@ from peer.net.interfaces import interfaces, on_loopback, resolve
 from peer.net.knocks import Admitted, NotAdmitted, Redeem, Renew, open_item
 from peer.net.locks import TransportKeys
 from peer.net.searching import Lobbies, searching
+from peer.refusals import refusal
 from peer.register import LABEL_MAX
 from peer.settingsfile import settings_text
 from protocol.certificate import read_certificate
