@@ -59,6 +59,11 @@ def test_governor_agrees_on_the_end() -> None:
     play(rivals=2, governors=1)
 
 
+def test_two_governors_agree_on_the_end() -> None:
+    """Of two governors both are needed: they read the same end as the parties, and as each other."""
+    play(rivals=1, governors=2)
+
+
 @given(st.data())
 def test_accepted_work_never_exceeds_capacity(data: st.DataObject) -> None:
     """Every moment of a run, a peer works on no more than it has places for."""
