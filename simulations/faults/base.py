@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple, TypeVar
 
 from protocol.errors import BadConfig
@@ -90,6 +91,24 @@ class Lasting(Passing):
     @classmethod
     def drawn(cls, chance: random.Random) -> Lasting:
         return cls(rate_per_hour=chance.choice(RATES), lasts_ms=chance.choice((100, 500, 2_000, 6_000)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfOne(Lasting):
+    """One that befalls one peer; when it is over, whoever is down begins again."""
+
+    def strike(self, weather: Weather, chance: random.Random) -> None:
+        if (process := weather.victim(chance)) is not None:
+            self.befall(weather, process, chance)
+            weather.until(self.lasts_ms, chance, partial(self.end, weather, process))
+
+    def befall(self, weather: Weather, process: Process, chance: random.Random) -> None:
+        """It begins."""
+        raise NotImplementedError
+
+    def end(self, weather: Weather, process: Process) -> None:
+        """It is over."""
+        weather.revive(process)
 
 
 def two(processes: Sequence[Process], chance: random.Random) -> tuple[Process, Process] | None:

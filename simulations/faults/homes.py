@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from simulations.faults.base import RATES, Fault, Lasting, Passing
+from simulations.faults.base import RATES, Fault, Lasting, OfOne, Passing
 from simulations.faults.spans import heavy_us
 from simulations.faults.weather import Weather
 from simulations.world.disk import Snapshot
@@ -15,45 +15,38 @@ from simulations.world.process import Process
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crash(Lasting):
+class Crash(OfOne):
     """A process is killed between two turns: it loses nothing that it committed."""
 
     name: ClassVar[str] = "crash"
 
-    def strike(self, weather: Weather, chance: random.Random) -> None:
-        if (process := weather.victim(chance)) is not None:
-            weather.world.crash(process)
-            weather.until(self.lasts_ms, chance, partial(weather.revive, process))
+    def befall(self, weather: Weather, process: Process, chance: random.Random) -> None:
+        weather.world.crash(process)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrashInTurn(Lasting):
+class CrashInTurn(OfOne):
     """A process is killed within a turn: before the commit, or behind it, with only some of its frames gone out."""
 
     name: ClassVar[str] = "crash-in-turn"
 
-    def strike(self, weather: Weather, chance: random.Random) -> None:
-        if (process := weather.victim(chance)) is not None:
-            process.die_in_turn(before_record=chance.random() < 0.5, after_frames=chance.randrange(3))
-            weather.until(self.lasts_ms, chance, partial(self._over, weather, process))
+    def befall(self, weather: Weather, process: Process, chance: random.Random) -> None:
+        process.die_in_turn(before_record=chance.random() < 0.5, after_frames=chance.randrange(3))
 
-    @staticmethod
-    def _over(weather: Weather, process: Process) -> None:
+    def end(self, weather: Weather, process: Process) -> None:
         """Where it had nothing to record until now, it dies now: the order to die is no more when it comes back."""
         weather.world.crash(process)
         weather.world.restart(process)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PowerLoss(Lasting):
+class PowerLoss(OfOne):
     """A machine loses power: a tail of what was committed and not synced is gone, and its connections die slowly."""
 
     name: ClassVar[str] = "power-loss"
 
-    def strike(self, weather: Weather, chance: random.Random) -> None:
-        if (process := weather.victim(chance)) is not None:
-            weather.world.crash(process, power=True)
-            weather.until(self.lasts_ms, chance, partial(weather.revive, process))
+    def befall(self, weather: Weather, process: Process, chance: random.Random) -> None:
+        weather.world.crash(process, power=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +73,7 @@ class OldJournal(Passing):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LostJournal(Lasting):
+class LostJournal(OfOne):
     """A process is killed and its journal is gone; its key is still there."""
 
     name: ClassVar[str] = "lost-journal"
@@ -89,11 +82,9 @@ class LostJournal(Lasting):
     def drawn(cls, chance: random.Random) -> Lasting:
         return cls(rate_per_hour=chance.choice(RATES[:4]), lasts_ms=chance.choice((100, 500, 2_000)))
 
-    def strike(self, weather: Weather, chance: random.Random) -> None:
-        if (process := weather.victim(chance)) is not None:
-            weather.world.crash(process)
-            process.disk.lose_journal()
-            weather.until(self.lasts_ms, chance, partial(weather.revive, process))
+    def befall(self, weather: Weather, process: Process, chance: random.Random) -> None:
+        weather.world.crash(process)
+        process.disk.lose_journal()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,35 +126,30 @@ def _copy(weather: Weather, chance: random.Random, *, home: bool) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FullDisk(Lasting):
+class FullDisk(OfOne):
     """A disk is full: a peer that cannot record stops by itself, and begins again when there is room."""
 
     name: ClassVar[str] = "full-disk"
 
-    def strike(self, weather: Weather, chance: random.Random) -> None:
-        if (process := weather.victim(chance)) is not None:
-            process.disk.full = True
-            weather.until(self.lasts_ms, chance, partial(self._over, weather, process))
+    def befall(self, weather: Weather, process: Process, chance: random.Random) -> None:
+        process.disk.full = True
 
-    @staticmethod
-    def _over(weather: Weather, process: Process) -> None:
+    def end(self, weather: Weather, process: Process) -> None:
         process.disk.full = False
         weather.revive(process)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SlowDisk(Lasting):
+class SlowDisk(OfOne):
     """Commits of a peer take long."""
 
     name: ClassVar[str] = "slow-disk"
     commit_ms: int = 50
 
-    def strike(self, weather: Weather, chance: random.Random) -> None:
-        if (process := weather.victim(chance)) is not None:
-            process.disk.delay_us += self.commit_ms * 1000
-            weather.until(self.lasts_ms, chance, partial(self._over, process))
+    def befall(self, weather: Weather, process: Process, chance: random.Random) -> None:
+        process.disk.delay_us += self.commit_ms * 1000
 
-    def _over(self, process: Process) -> None:
+    def end(self, weather: Weather, process: Process) -> None:
         process.disk.delay_us -= self.commit_ms * 1000
 
 

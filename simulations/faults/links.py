@@ -124,13 +124,11 @@ class Flapping(Lasting):
             self._cut(weather, pair, chance, self.TIMES)
 
     def _cut(self, weather: Weather, pair: tuple[Process, Process], chance: random.Random, left: int) -> None:
-        for sender, reader in _both_ways(pair[:1], pair[1:]):
-            weather.world.network.cut(sender, reader)
+        _cut(weather, _both_ways(pair[:1], pair[1:]))
         weather.until(self.lasts_ms, chance, partial(self._mend, weather, pair, chance, left))
 
     def _mend(self, weather: Weather, pair: tuple[Process, Process], chance: random.Random, left: int) -> None:
-        for sender, reader in _both_ways(pair[:1], pair[1:]):
-            weather.world.network.mend(sender, reader)
+        _mend(weather, _both_ways(pair[:1], pair[1:]))
         if left > 1 and weather.bad:
             weather.until(self.lasts_ms, chance, partial(self._again, weather, pair, chance, left - 1))
 
@@ -200,9 +198,13 @@ def _both_ways(mine: Iterable[Process], theirs: Iterable[Process]) -> list[tuple
 
 
 def _cut_until(weather: Weather, pairs: list[tuple[Process, Process]], lasts_ms: int, chance: random.Random) -> None:
+    _cut(weather, pairs)
+    weather.until(lasts_ms, chance, partial(_mend, weather, pairs))
+
+
+def _cut(weather: Weather, pairs: list[tuple[Process, Process]]) -> None:
     for sender, reader in pairs:
         weather.world.network.cut(sender, reader)
-    weather.until(lasts_ms, chance, partial(_mend, weather, pairs))
 
 
 def _mend(weather: Weather, pairs: list[tuple[Process, Process]]) -> None:

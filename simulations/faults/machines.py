@@ -7,36 +7,35 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from simulations.faults.base import RATES, Fault, Lasting, Passing
+from simulations.faults.base import RATES, Fault, OfOne, Passing
 from simulations.faults.weather import Weather
 from simulations.world.process import Process
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pause(Lasting):
+class Pause(OfOne):
     """A process is stopped (SIGSTOP) and goes on later; after the heartbeat the others have given it up."""
 
     name: ClassVar[str] = "pause"
 
-    def strike(self, weather: Weather, chance: random.Random) -> None:
-        if (process := weather.victim(chance)) is not None:
-            weather.world.pause(process)
-            weather.until(self.lasts_ms, chance, partial(weather.world.go_on, process))
+    def befall(self, weather: Weather, process: Process, chance: random.Random) -> None:
+        weather.world.pause(process)
+
+    def end(self, weather: Weather, process: Process) -> None:
+        weather.world.go_on(process)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SlowTurns(Lasting):
+class SlowTurns(OfOne):
     """A peer is slow: each of its turns takes long."""
 
     name: ClassVar[str] = "slow-turns"
     turn_ms: int = 20
 
-    def strike(self, weather: Weather, chance: random.Random) -> None:
-        if (process := weather.victim(chance)) is not None:
-            process.turn_us += self.turn_ms * 1000
-            weather.until(self.lasts_ms, chance, partial(self._over, process))
+    def befall(self, weather: Weather, process: Process, chance: random.Random) -> None:
+        process.turn_us += self.turn_ms * 1000
 
-    def _over(self, process: Process) -> None:
+    def end(self, weather: Weather, process: Process) -> None:
         process.turn_us -= self.turn_ms * 1000
 
 
