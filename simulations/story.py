@@ -18,7 +18,7 @@ import msgpack
 
 from protocol.actions import Action, Convict, Execute, Impossible, NoVote, Report, Stop
 from protocol.bundle import BUNDLE_TAG
-from protocol.codec import decode
+from protocol.codec import Malformed, decode
 from protocol.keys import Digest, PeerId
 from protocol.notices import Card
 from protocol.statements import (
@@ -131,10 +131,12 @@ class Story:
     def _frame(self, frame: bytes) -> list[str]:
         to = self._topics.get(frame[:TOPIC_LENGTH])
         target = f"to {to}" if to else "to all"
-        unpacked = msgpack.unpackb(frame[TOPIC_LENGTH:])
-        if unpacked[0] == BUNDLE_TAG:
-            return [words for payload in unpacked[4] for words in self._saying(decode(payload), target)]
-        return [f"shows {target}: {self.words(decode(msgpack.unpackb(piece)[4]))}" for piece in unpacked[1]]
+        try:
+            said, shown = _read(frame[TOPIC_LENGTH:])
+        except (Malformed, ValueError, TypeError, LookupError):
+            return [f"sends {target} what is no frame"]
+        telling = [words for statement in said for words in self._saying(statement, target)]
+        return [*telling, *[f"shows {target}: {self.words(statement)}" for statement in shown]]
 
     def _saying(self, statement: AnyStatement, target: str) -> list[str]:
         if isinstance(statement.body, Card):
@@ -178,6 +180,14 @@ class Story:
         else:
             self.names.setdefault(statement.id, f"{about} {kind}")
         return f"{kind} {about}{_detail(statement)}"
+
+
+def _read(frame: bytes) -> tuple[list[AnyStatement], list[AnyStatement]]:
+    """What a frame says, and what it shows; it may have been made by somebody who sends anything."""
+    unpacked = msgpack.unpackb(frame)
+    if unpacked[0] == BUNDLE_TAG:
+        return [decode(payload) for payload in unpacked[4]], []
+    return [], [decode(msgpack.unpackb(piece)[4]) for piece in unpacked[1]]
 
 
 def _detail(statement: AnyStatement) -> str:

@@ -6,8 +6,9 @@
     TestMyAgent = market_machine(agent).TestCase    # pytest and unittest run it
 
 Your strategies are asked for real, your functions are called for real, in virtual time; around them peers crash, frames
-are lost, and a manager lies. Every promise of the market is watched, and those of your agent: `OF_THE_AGENT`. A failing
-run shrinks to a few steps and is told as a transcript. Needs `hypothesis`: `pip install vendue[kit]`.
+are lost, and one of `simulations.population` lies. Every promise of the market is watched, and those of your agent:
+`OF_THE_AGENT`. A failing run shrinks to a few steps and is told as a transcript. Needs `hypothesis`: `pip install
+vendue[kit]`.
 """
 
 from __future__ import annotations

@@ -17,8 +17,7 @@ from protocol.statements import AwardRule, EffectClass
 from simulations.checkers.promises import PROMISES
 from simulations.kit import options
 from simulations.kit.candidate import Candidate
-from simulations.kit.lies import LIES, STANDING, lie
-from simulations.kit.market import DESK, GOVERNORS, RIVALS, WORKS, Market, Promise
+from simulations.kit.market import DESK, GOVERNORS, LIARS, RIVALS, WORKS, Market, Promise
 from simulations.kit.moves import Chosen, move, words_of
 
 TAKES: Final = st.sampled_from((0, 700, 5_000))
@@ -43,7 +42,7 @@ def cast_of(*, rivals: int | None = None, governors: int | None = None) -> st.Se
             "rivals": st.integers(0, len(RIVALS)) if rivals is None else st.just(rivals),
             "governors": st.integers(0, len(GOVERNORS)) if governors is None else st.just(governors),
             "refer": st.booleans(),
-            "crook": st.booleans(),
+            "crook": st.sampled_from(("", *LIARS)),
             "takes_ms": TAKES,
         }
     )
@@ -276,19 +275,6 @@ class MarketMachine(RuleBasedStateMachine):
     def drop(self, link: tuple[str, str], place: int) -> None:
         """One of the frames that wait is lost."""
         self.market.deliver(link, place, 0)
-
-    @move(
-        liar=Chosen(options.liars),
-        to=Chosen(options.alive),
-        task=Chosen(lambda market: list(market.tasks)),
-        what=st.sampled_from(LIES),
-        place=st.sampled_from(STANDING),
-        forged=st.booleans(),
-    )
-    def lie(self, liar: str, to: str, task: str, what: str, place: str, forged: bool) -> None:
-        """A liar says to one peer what is not so."""
-        market = self.market
-        lie(market.world, market.process(liar), market.process(to), market.tasks[task], what, place, forged=forged)
 
     @move()
     def wait(self) -> None:

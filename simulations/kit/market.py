@@ -17,6 +17,7 @@ from protocol.statements import Announcement, Failure, FailureClass, Permit, Res
 from simulations.checkers.base import Checker, Roster
 from simulations.checkers.liveness import bound_ms
 from simulations.kit.candidate import Candidate
+from simulations.population import KINDS, make
 from simulations.story import Story
 from simulations.testimony import NO_RULES
 from simulations.world.latency import Latency
@@ -29,6 +30,11 @@ AGENT: Final = "agent"
 RIVALS: Final = ("hazel", "holly")
 GOVERNORS: Final = ("judge", "jury")
 DESK: Final = "desk"
+CROOK: Final = "crook"
+CROOKED_PRICE: Final = 4
+"""What a liar that bids asks: it wins."""
+LIARS: Final = tuple([name for name, kind in KINDS.items() if kind.lies and not kind.governs])
+"""Who a crook may be. With a governor that lies no small market could promise much: it has one or two."""
 CAPACITY: Final = 2
 LEASE_MS: Final = 1_500
 TRAVEL_US: Final = 1_000
@@ -69,10 +75,10 @@ class Market:
         rivals: int = 1,
         governors: int = 0,
         refer: bool = False,
-        crook: bool = False,
+        crook: str = "",
         takes_ms: int = 0,
     ) -> None:
-        """`refer`: governors leave awards and settlements to a person; `crook`: a manager that may lie is there too;
+        """`refer`: governors leave awards and settlements to a person; `crook`: a liar of this kind is there too;
         `takes_ms`: how long the user's agent is at work before its function is called.
         """
         network = Network(Conditions(latency=Latency.constant(TRAVEL_US)))
@@ -87,7 +93,7 @@ class Market:
             world.join(name, policy=REFERRING if refer else NO_RULES)
         world.join(DESK)
         if crook:
-            world.join("crook", honest=False)
+            make(world, crook, CROOK, skills=dict.fromkeys(self.skills, CROOKED_PRICE), capacity=CAPACITY)
         if candidate is not None:
             quotes = candidate.quotes(world.roster)
             world.join(AGENT, skills=quotes, work=self._work_of_agent, capacity=candidate.capacity)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulations.kit.market import AGENT, GOVERNORS, RIVALS, Market
+from simulations.kit.market import AGENT, CROOK, DESK, GOVERNORS, RIVALS, Market
 
 
 def alive(market: Market) -> list[str]:
@@ -26,8 +26,8 @@ def paused(market: Market) -> list[str]:
 
 
 def managers(market: Market) -> list[str]:
-    """Who announces: the desk, and a manager that may lie."""
-    return [name for name in ("desk", "crook") if name in market.world.processes and market.process(name).alive]
+    """Who announces: the desk, and whoever lies; only some who do are known as managers."""
+    return [name for name in (DESK, CROOK) if name in market.world.processes and market.process(name).alive]
 
 
 def rivals(market: Market) -> list[str]:
@@ -53,11 +53,6 @@ def clogged(market: Market) -> list[tuple[str, str]]:
 def waiting(market: Market) -> list[tuple[str, str]]:
     """Links in which a frame waits."""
     return market.links(lambda link: link.held)
-
-
-def liars(market: Market) -> list[str]:
-    """Who may lie, and is here."""
-    return market.names(lambda process: process.alive and not process.honest)
 
 
 def agents(market: Market) -> list[str]:

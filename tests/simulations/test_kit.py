@@ -80,8 +80,9 @@ def test_a_failing_check_shows_its_transcript() -> None:
     with pytest.raises(Broken, match="SoundBids") as caught:
         check_strategy(agents.by_the_letter, skill="shout", examples=300, input=TEXTS, **SMALL)
     notes = "\n".join(caught.value.__notes__)
-    assert "> ask wanted=" in notes
-    assert "state.ask(" in notes
+    assert "> open seed=" in notes
+    assert "Announcement t1" in notes
+    assert "state.open(" in notes
 
 
 def test_an_honest_strategy_passes() -> None:

@@ -42,6 +42,15 @@ def test_what_was_told_is_not_told_again() -> None:
     assert not story.text()
 
 
+def test_what_is_no_frame_is_told_as_such() -> None:
+    """A liar may send anything; who reads its story is not told nothing for it."""
+    world = small_market()
+    story = Story.of(world)
+    for rubbish in (b"", b"\xc1", b"\x00\x00", b"\x92\xa1x\x91\x01"):
+        world.publish(world.processes["cheap"], bytes(9) + rubbish)
+    assert [line[8:] for line in story.tell()] == ["cheap sends to all what is no frame"] * 4
+
+
 def test_repeats_may_be_left_out() -> None:
     """A long rest is told in few lines."""
     world = small_market()
