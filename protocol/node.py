@@ -44,7 +44,7 @@ from protocol.manager import Manager
 from protocol.notices import Card, Charter
 from protocol.policy import Policy
 from protocol.questions import AnswerTimes
-from protocol.statements import Announcement, AnyStatement, Award, Cancel, Permit, Statement
+from protocol.statements import Announcement, AnyStatement, Award, Cancel, Permit, Result, Statement
 from protocol.topics import governance_topic, peer_topic
 from protocol.welcome import Welcome
 
@@ -210,7 +210,7 @@ class Node:
                 contract = self.holdings.open(announcement)
                 if contract is not None:
                     return [Keep(announcement), *self._learn(contract, statement, now_ms)]
-            elif announcement is None and self.bidder.bid_about(contract_id) is not None:
+            elif announcement is None and self._is_ours(contract_id, statement):
                 self.holdings.waiting.admit(contract_id, statement, now_ms)
             return []
         # It may come again, as part of a chain that a later award to us hangs on.
@@ -218,6 +218,13 @@ class Node:
         if announcement is None or announcement.author == statement.author:
             self.bidder.lost(contract_id)
         return []
+
+    def _is_ours(self, contract_id: Digest, award: AnyStatement) -> bool:
+        """Whether an award without its task is worth waiting for: we have bid, or did it in a journal that is lost."""
+        if self.bidder.bid_about(contract_id) is not None:
+            return True
+        behind = self.holdings.waiting.behind(award.id)
+        return any(guest.author == self.feed.author and isinstance(guest.body, Result) for guest in behind)
 
     def _learn(self, contract: Contract, statement: AnyStatement, now_ms: int) -> list[Action]:
         """Take a statement into its contract; whoever waited for it comes in behind it."""
@@ -333,6 +340,7 @@ class Node:
             # Our own from a lost journal was shown by somebody who waits for it.
             holder = waiting if waiting.author != self.feed.author else self.holdings.waiting.first_behind(waiting.id)
             if holder is not None:
+                self.holdings.seen.forget(missing)  # it may have come when nobody waited for it
                 actions.append(Fetch(PeerId(holder.author), (missing,)))
         if self.governor is not None:
             actions += self.governor.tick(now_ms)

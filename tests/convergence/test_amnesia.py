@@ -1,4 +1,7 @@
-"""A manager that lost its journal: it ends what it hears of, once, and bows to the end that it had said before."""
+"""A manager that lost its journal: it ends what it hears of, once, and bows to the end that it had said before.
+
+And a contractor that lost its own: what it had delivered and is settled it takes back in.
+"""
 
 from __future__ import annotations
 
@@ -186,3 +189,60 @@ def test_a_contractor_that_was_told_of_an_orphan_hears_how_the_task_had_ended() 
     market.run(60_000)
     assert held(market, "m", task).reading.state is State.FINAL
     assert held(market, "a", task).reading.state is State.FINAL
+
+
+def settled_and_forgotten() -> tuple[TestMarket, Digest]:
+    """A market without its governor, whose contractor has forgotten what it did, and is shown that it is settled."""
+    market = TestMarket(charter_with(("g",)))
+    market.join("m")
+    market.join("a", shout=10)
+    market.run(10)
+    task = market.announce("m")
+    market.run(500)
+    market.peers["a"].crash()
+    market.restart("a", lose_journal=True)
+    market.run(5_000)
+    return market, task
+
+
+@pytest.mark.spec("M-8.36")
+def test_a_contractor_takes_back_in_what_it_had_delivered() -> None:
+    """It has neither bid nor result any more: shown the settlement it asks for all of it, and works no second time."""
+    market, task = settled_and_forgotten()
+    contractor = market.peers["a"]
+    assert contractor.contract(task).state is State.SETTLED
+    assert not contractor.node.holdings.waiting
+    assert len(contractor.executed) == 1
+    market.join("g", policy=NO_RULES)
+    market.run(60_000)
+    assert contractor.contract(task).state is State.FINAL
+
+
+@pytest.mark.spec("M-8.36", "M-8.1")
+def test_what_was_taken_back_in_outlives_another_restart() -> None:
+    """It is recorded as whatever else is heard: with its new journal the contractor knows the task at once."""
+    market, task = settled_and_forgotten()
+    market.cut.add(("m", "a"))
+    contractor = market.restart("a")
+    assert contractor.contract(task).state is State.SETTLED
+
+
+@pytest.mark.spec("M-8.36")
+def test_an_award_without_a_bid_is_let_in_for_no_other_word() -> None:
+    """A manager may award to whom it likes: only a settled result that is signed by us says that we were at work."""
+    market = TestMarket()
+    market.join("m")
+    market.join("a", shout=10)
+    market.run(10)
+    task = market.announce("m")
+    market.run(500)
+    award = held(market, "a", task).reading.award
+    assert award is not None
+    contractor = market.peers["a"]
+    contractor.crash()
+    market.cut |= {("m", "a"), ("a", "m")}
+    market.restart("a", lose_journal=True)
+    contractor.hear(award)
+    market.run(1_000)
+    assert not contractor.node.holdings.waiting
+    assert task not in contractor.node.holdings.contracts

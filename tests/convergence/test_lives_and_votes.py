@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from protocol.states import State
 from simulations.checkers.promises import PROMISES
 from simulations.kit.market import WORKS, Market
 
@@ -46,3 +47,17 @@ def test_the_votes_of_a_seat_that_is_gone_are_learnt_from_the_contractor() -> No
     world.crash(market.process("desk"), power=True)
     world.run_for(5)
     market.rest()
+
+
+@pytest.mark.spec("M-8.36")
+def test_a_contractor_without_its_tail_takes_back_in_what_is_settled() -> None:
+    """Its manager waits for votes and says the settlement again: no statement waits for ever for what is dropped."""
+    market = Market(None, PROMISES, seed=255, rivals=2, governors=1, refer=True, crook=True)
+    world, hazel = market.world, market.process("hazel")
+    market.announce("desk", market.task())
+    world.run_for(5)
+    world.crash(hazel, power=True)
+    world.run_for(5)
+    market.rest()
+    assert not hazel.node.holdings.waiting
+    assert hazel.node.holdings.contracts[market.tasks["t1"]].reading.state is State.SETTLED
