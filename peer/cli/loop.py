@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
@@ -21,6 +22,7 @@ def run_to_end(work: Coroutine[Any, Any, _Value]) -> _Value:
     Where `vendue up` has started this process, its end counts as SIGTERM.
     """
     hold_on()
+    leave_no_dump()
 
     async def whole() -> _Value:
         own = asyncio.current_task()
@@ -33,6 +35,11 @@ def run_to_end(work: Coroutine[Any, Any, _Value]) -> _Value:
         return asyncio.run(whole())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+
+
+def leave_no_dump() -> None:
+    """Have the system write no memory of this process to a file, should it crash: private keys are in there."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 async def until_asked_to_stop(stopped: asyncio.Future[None]) -> int:

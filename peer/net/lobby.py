@@ -9,11 +9,12 @@ stranger's requests more than a member's, and one that fails says nothing.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 import zmq
@@ -43,6 +44,8 @@ class LobbyLimits:
     items_max: int = 512  # neighbours, and a few more
     requests_per_round_max: int = 16  # then the loop turns to the market again
     strangers: Rate = field(default=Rate(50, 100))  # each may cost two verifications: 2 % of a core
+    host: Rate = field(default=Rate(20, 80))  # ... and those of one computer no more: others want to come in as well
+    hosts_max: int = 1_024  # of which it is known how much their strangers have asked lately
     members: Rate = field(default=Rate(200, 400))  # those whose key is known have their own share
     member: Rate = field(default=Rate(5, 20))  # ... and each of them no more: an honest one asks twice a minute
     members_max: int = 1_024  # of whom it is known how much each has asked lately
@@ -75,6 +78,7 @@ class Lobby:
         self._handlers: dict[type[Struct], Handler[Any]] = {}
         self._requests: msgspec.msgpack.Decoder[Any] | None = None
         self._members, self._strangers = (Meter(rate, now_s=0.0) for rate in (limits.members, limits.strangers))
+        self._hosts = Table[str](lambda now_s: Meter(limits.host, now_s=now_s), entries_max=limits.hosts_max)
         self._each = Table[bytes](lambda now_s: Meter(limits.member, now_s=now_s), entries_max=limits.members_max)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watch: Watch | None = None
@@ -106,12 +110,12 @@ class Lobby:
         finally:
             self._watch.look_soon()  # our sends may have taken the signal
 
-    def _answer(self, routing: bytes, key: bytes | None, message: bytes | None) -> None:
+    def _answer(self, routing: bytes, caller: _Caller | None, message: bytes | None) -> None:
         assert self._loop is not None
-        if message is None or key is None or len(message) > self._limits.request_bytes_max:
+        if message is None or caller is None or len(message) > self._limits.request_bytes_max:
             self.counts.malformed += 1
             return
-        if not self._may_ask(key, self._loop.time()):
+        if not self._may_ask(caller, self._loop.time()):
             self.counts.too_many += 1
             return
         try:
@@ -120,12 +124,14 @@ class Lobby:
             self.counts.malformed += 1
             return
         if request is not None:
-            self._reply(routing, request_id, request, key)
+            self._reply(routing, request_id, request, caller.key)
 
-    def _may_ask(self, key: bytes, now_s: float) -> bool:
-        if not self._is_member(key):
+    def _may_ask(self, caller: _Caller, now_s: float) -> bool:
+        if not self._is_member(caller.key):
+            if self._hosts.pass_through(caller.host, now_s, 1) is not Passage.OPEN:
+                return False
             return self._strangers.pass_through(now_s, 1) is Passage.OPEN
-        if self._each.pass_through(key, now_s, 1) is not Passage.OPEN:
+        if self._each.pass_through(caller.key, now_s, 1) is not Passage.OPEN:
             return False
         return self._members.pass_through(now_s, 1) is Passage.OPEN
 
@@ -153,8 +159,15 @@ class Lobby:
         return items[: self._limits.items_max]
 
 
-def _receive(router: zmq.Socket[bytes]) -> tuple[bytes, bytes | None, bytes | None]:
-    """Take one message: the way back, the asker's key, and what it says; None for what is not as it should be.
+class _Caller(NamedTuple):
+    """Who asks: the client's CURVE key, as the lobby's gatekeeper noted it on the connection, and where it is."""
+
+    key: bytes
+    host: str
+
+
+def _receive(router: zmq.Socket[bytes]) -> tuple[bytes, _Caller | None, bytes | None]:
+    """Take one message: the way back, who asks, and what it says; None for what is not as it should be.
 
     A message of many parts is read part by part, and none of them is kept.
     """
@@ -165,14 +178,19 @@ def _receive(router: zmq.Socket[bytes]) -> tuple[bytes, bytes | None, bytes | No
         parts += 1
     if parts != _PARTS:
         return routing, None, None
-    return routing, _key_of(last), last.bytes
+    return routing, _caller_of(last), last.bytes
 
 
-def _key_of(frame: zmq.Frame) -> bytes | None:
-    """The client's CURVE key, as the lobby's gatekeeper noted it on the connection."""
+def _caller_of(frame: zmq.Frame) -> _Caller | None:
     try:
         said = frame.get("User-Id")
         key = bytes.fromhex(said if isinstance(said, str) else "")
+        return _Caller(key, _network_of(str(frame.get("Peer-Address")))) if len(key) == 32 else None
     except (zmq.ZMQError, ValueError):
         return None
-    return key if len(key) == 32 else None
+
+
+def _network_of(host: str) -> str:
+    """The address of one computer; of IPv6 the network, for a computer has as many addresses as it likes there."""
+    address = ipaddress.ip_address(host)
+    return str(ipaddress.ip_network((host.partition("%")[0], 64), strict=False)) if address.version == 6 else host

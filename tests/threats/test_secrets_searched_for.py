@@ -22,7 +22,7 @@ from peer import keystore
 from peer.hostmember import HostMember
 from protocol.invitation import AdmitterKey, parse_code
 from tests.peer.admission.computers import Computer, computers
-from tests.peer.cli.processes import Running
+from tests.peer.cli.processes import Running, Vendue
 
 SHOUT = '@worker("shout", price=5)\ndef shout(text: str) -> str:\n    return text.upper()\n'
 POLICY = '[[rule]]\nid = "all"\ndecision = "permit"\n'
@@ -131,6 +131,20 @@ def test_no_secret_is_anywhere_but_in_its_key_file(tmp_path: Path) -> None:
     finally:
         here.close()
         there.close()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/limits"), reason="limits are looked at in /proc")
+def test_a_peer_that_crashes_leaves_no_memory_in_a_file(tmp_path: Path) -> None:
+    """A core dump has the private keys in it; the peer allows the system none, whatever its user's shell allows."""
+    dumping = Vendue(tmp_path, place=lambda *command: ["sh", "-c", 'ulimit -c unlimited; exec "$0" "$@"', *command])
+    running = dumping.start("run", dumping.agents(SHOUT))
+    try:
+        running.wait_for("Ctrl-C")
+        limits = Path(f"/proc/{running.process.pid}/limits").read_text()
+        (cores,) = [line.split()[4:6] for line in limits.splitlines() if line.startswith("Max core file size")]
+        assert cores == ["0", "unlimited"], "the limit was not lowered by the peer"
+    finally:
+        dumping.close()
 
 
 @pytest.mark.parametrize("secret", [bytes(range(32)), os.urandom(32), os.urandom(9)], ids=["32", "random", "code"])
