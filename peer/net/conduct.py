@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from peer.net.monitor import Monitor
-from peer.net.rates import Penalties
-from peer.net.sources import Source, SourceLimits, Sources
+from peer.net.rates import Meter, Passage, Penalties, Rate, Table
+from peer.net.sources import SourceLimits, Sources
 from peer.net.visitors import VisitorLimits, Visitors
 
 
@@ -23,6 +23,7 @@ class ConductLimits:
     sources: SourceLimits = field(default_factory=SourceLimits)
     pause_ms: int = 1_000  # an honest peer that was too loud once is back before anybody misses it
     pause_ms_max: int = 300_000  # one that does nothing else costs a handshake in five minutes
+    handshakes: Rate = field(default=Rate(2, 100))  # of one member: it opens a few connections, and may start anew
     look_ms: int = 250  # how often connections are looked at: in between, a remote may send what it can
     visitor_bytes_per_second: float = 4e6  # requests and subscriptions; 500 requests of 2 kB are 1 MB
     redial_ms: int = 10_000  # a publisher that is not connected is called anew, if libzmq has given up on it
@@ -54,6 +55,9 @@ class Conduct:
         self.penalties = Penalties(
             pause_s=limits.pause_ms / 1000, pause_max_s=limits.pause_ms_max / 1000, entries_max=2 * connections_max
         )
+        self._handshakes: Table[bytes] = Table(
+            lambda now_s: Meter(limits.handshakes, now_s=now_s), entries_max=2 * connections_max
+        )
         self._looked_s = clock()
 
     def look_at_visitors(self) -> None:
@@ -71,9 +75,9 @@ class Conduct:
         """Tell whether this member is kept out now."""
         return self.penalties.is_out(user, self._clock())
 
-    def due_calls(self) -> list[Source]:
-        """Publishers that are to be called anew now, because libzmq gave up on them or a pause is over."""
-        return self.sources.due(self._clock(), self._limits.redial_ms / 1000)
+    def keeps_out(self, user: bytes) -> bool:
+        """Tell whether this member may not come in now: it is penalised, or comes too often. Each asking counts."""
+        return self.is_penalised(user) or (self._handshakes.pass_through(user, self._clock(), 1) is not Passage.OPEN)
 
     def sweep(self) -> list[bytes]:
         """Look at every connection, now and then; returns whoever has to be penalised."""

@@ -103,9 +103,13 @@ class Sources:
             source.call_s = call_s
         return source
 
-    def due(self, now_s: float, pause_s: float) -> list[Source]:
-        """Whoever is to be called now, and has not been reached; it is called again after a pause."""
-        due = [source for source in self._by_peer.values() if source.descriptor is None and source.call_s <= now_s]
+    def due(self, now_s: float, pause_s: float, *, is_out: Callable[[bytes], bool]) -> list[Source]:
+        """Whoever is to be called now, has not been reached, and is not out; it is called again after a pause."""
+        due = [
+            source
+            for source in self._by_peer.values()
+            if source.descriptor is None and source.call_s <= now_s and not is_out(source.peer)
+        ]
         for source in due:
             source.call_s = now_s + pause_s
         return due

@@ -8,7 +8,6 @@ one) has to offer the same few methods.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from peer.net import descriptors, proof
 from peer.net.conduct import Conduct
 from peer.net.doorkeeping import Caller, Doorkeeper, Presence
 from peer.net.endpoints import address, fault_of_address
+from peer.net.hearing import Hearing
 from peer.net.letters import Letter, Letters
 from peer.net.locks import Locks, TransportKeys, Warden
 from peer.net.monitor import ACCEPTED, CONNECTED, DISCONNECTED, Monitor
@@ -50,8 +50,6 @@ class TransportCounts:
     """What was dropped where it can be seen; a full queue of one reader drops unseen inside libzmq."""
 
     frames_dropped: int = 0
-    connections_refused: int = 0
-    odd_frames: int = 0
     penalties: int = 0
 
 
@@ -84,7 +82,7 @@ class Transport:
         self._keys, self._warden, self._clock = keys, warden, clock
         descriptors.raise_limit()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
-        self.responder = Responder(self._context, warden, is_penalised=self.penalised)
+        self.responder = Responder(self._context, warden, keeps_out=self._keeps_out)
         self._locks = self._make_locks(keys, lobby_secret)
         self._sockets = sockets = Sockets(self._context, limits, self._locks)
         self.answering, self.lobby = sockets.answering, sockets.lobby
@@ -123,13 +121,18 @@ class Transport:
             limits=limits.letters,
         )
         self.endpoints = sockets.bind(hosts, ports)
-        self._topics: set[bytes] = set()
-        self._recv: Callable[[int, bool], zmq.Frame] = sockets.subscriber.recv  # type: ignore[assignment]
+        self._hearing = Hearing(
+            sockets,
+            self._conduct,
+            penalise=self.penalise,
+            clock=clock,
+            connections_max=limits.connections_max,
+            redial_ms=limits.conduct.redial_ms,
+        )
         self._watches: tuple[Watch, ...] = ()
         self._always: tuple[Watch, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
         self._look_at_publisher: Callable[[], None] = _nobody_listens
-        self._look_at_subscriber: Callable[[], None] = _nobody_listens
 
     def connections(self, peer: bytes) -> int:
         """How many connections to us are known to be of `peer`."""
@@ -143,7 +146,7 @@ class Transport:
     @property
     def refusals(self) -> dict[str, int]:
         """What others did and did not get away with: each count by its name."""
-        parts = (self.counts, self._doorkeeper.counts, self._letters.counts)
+        parts = (self.counts, self._hearing.counts, self._doorkeeper.counts, self._letters.counts)
         conduct = (self._conduct.visitors.counts, self._conduct.sources.counts)
         return {name: number for part in (*parts, *conduct) for name, number in asdict(part).items()}
 
@@ -151,11 +154,7 @@ class Transport:
 
     def subscribe(self, topic: bytes) -> None:
         """Hear frames that begin with `topic` from now on; the empty topic hears everything. May be called twice."""
-        if topic not in self._topics:
-            self._topics.add(topic)
-            self._conduct.sources.hears_everything |= not topic
-            self._sockets.subscriber.setsockopt(zmq.SUBSCRIBE, topic)
-            self._look_at_subscriber()
+        self._hearing.subscribe(topic)
 
     def publish(self, frame: bytes) -> None:
         """Send `frame` to whoever subscribed to a prefix of it; never blocks, and a reader too slow misses it."""
@@ -171,34 +170,11 @@ class Transport:
         """Take at most `most` frames that have arrived; if that many came, `ready` is called again for the rest."""
         if not self._always:
             self.attend()
-        frames: list[bytes] = []
-        came_on: list[int] = []
-        socket, recv, is_empty = self._sockets.subscriber, self._recv, False
-        with contextlib.suppress(zmq.Again):
-            for _ in range(most):
-                if is_empty := not readable(socket):  # cheaper than the error
-                    break
-                message = recv(_NOBLOCK, False)
-                if message.more:
-                    self._skip(message)
-                else:
-                    frames.append(message.bytes)
-                    came_on.append(message.get(_SRCFD))
-            else:
-                self._look_at_subscriber()
-        sources = self._conduct.sources
-        frames, loud = sources.sift(frames, came_on, self._clock())
-        if is_empty:
-            sources.emptied()
-        for peer in loud:
-            self.penalise(peer)
-        return frames
+        return self._hearing.receive(most)
 
     def blame(self, index: int) -> None:
         """Blame the connection of frame `index` of those received last; who is blamed too often is kept out a while."""
-        peer = self._conduct.sources.strike(index, self._clock())
-        if peer is not None:
-            self.penalise(peer)
+        self._hearing.blame(index)
 
     def presences(self) -> list[Presence]:
         """Take which members came to hear their own topic and left since the last call, a bounded number at a time."""
@@ -222,30 +198,11 @@ class Transport:
 
         The address may be a stranger's word; look at it with `fault_of_address` first. Raises UsageError on a bad one.
         """
-        sources = self._conduct.sources
-        source = sources.get(peer)
-        if source is not None and (source.address, source.server_key) == (publish, server_key):
-            return True
-        if fault := fault_of_address(publish):
-            raise UsageError("This address cannot be connected to.", why=fault, do="Check it where it came from.")
-        self.disconnect(peer)
-        if len(sources) >= self.limits.connections_max:
-            self.counts.connections_refused += 1
-            return False
-        is_called = any(other.server_key == server_key for other in sources.at(publish))
-        sources.add(peer, publish, server_key, self._clock() + self.limits.conduct.redial_ms / 1000)
-        if self.penalised(peer):
-            sources.call_later(peer, self._clock())  # whoever is penalised then is called after that
-        elif not is_called:  # a second connection would bring every frame twice
-            self._sockets.connect(self._sockets.subscriber, publish, server_key)
-        self._look_at_subscriber()
-        return True
+        return self._hearing.connect(peer, publish, server_key)
 
     def disconnect(self, peer: bytes) -> None:
         """Hear `peer` no more; nothing happens if it was not connected."""
-        source = self._conduct.sources.remove(peer)
-        if source is not None:
-            self._hang_up_at(source.address)
+        self._hearing.disconnect(peer)
 
     def asking(self, address: str, server_key: bytes) -> zmq.Socket[bytes]:
         """Open a DEALER to a member's answering socket, for whoever fetches; it closes with this transport."""
@@ -267,11 +224,9 @@ class Transport:
         if self.penalised(peer):
             return
         self.counts.penalties += 1
-        until_s = self._conduct.penalties.punish(peer, self._clock())
+        self._conduct.penalties.punish(peer, self._clock())
         self._conduct.visitors.expel(peer, self.responder.number)
-        source = self._conduct.sources.call_later(peer, until_s)
-        if source is not None:
-            self._hang_up_at(source.address)
+        self._hearing.pause(peer)
 
     def penalised(self, peer: bytes) -> bool:
         """Tell whether `peer` is kept out now for having done too much."""
@@ -289,7 +244,7 @@ class Transport:
             Watch(loop, self._calls.socket, self._conduct.look_at_sources),
             *(Watch(loop, door.socket, self._conduct.look_at_visitors) for door in self._doors.values()),
         )
-        self._look_at_publisher, self._look_at_subscriber = publisher.look_soon, subscriber.look_soon
+        self._look_at_publisher, self._hearing.look_soon = publisher.look_soon, subscriber.look_soon
         self._tick(loop)
 
     def attend(self) -> None:
@@ -322,7 +277,7 @@ class Transport:
         if self._timer is not None:
             self._timer.cancel()
         self._watches = self._always = ()
-        self._look_at_publisher = self._look_at_subscriber = _nobody_listens
+        self._look_at_publisher = self._hearing.look_soon = _nobody_listens
         self._context.destroy()
 
     # Inside
@@ -338,29 +293,14 @@ class Transport:
         except (zmq.ZMQError, ValueError):
             return None
 
+    def _keeps_out(self, peer: bytes) -> bool:
+        return self._conduct.keeps_out(peer)
+
     def _may_hear(self, peer: bytes, topic: bytes) -> bool:
         return self._warden.may_hear(peer, topic)
 
     def _is_own(self, peer: bytes, topic: bytes) -> bool:
         return topic == peer_topic(peer)
-
-    def _skip(self, message: zmq.Frame) -> None:
-        """Throw away a message of several parts: no honest publisher sends one."""
-        self.counts.odd_frames += 1
-        peer = self._conduct.sources.on(int(message.get(_SRCFD)))
-        while message.more:
-            message = self._recv(_NOBLOCK, False)
-        if peer:
-            self.penalise(peer)
-
-    def _hang_up_at(self, address: str) -> None:
-        """Call nobody at an address any more; whoever else is said to be there is called anew."""
-        with contextlib.suppress(zmq.ZMQError):  # libzmq forgets an endpoint that refused its handshake
-            self._sockets.subscriber.disconnect(address)
-        for other in self._conduct.sources.at(address):
-            if not self.penalised(other.peer):
-                self._conduct.sources.call_later(other.peer, self._clock())
-        self._look_at_subscriber()
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         self._look_around()
@@ -370,11 +310,7 @@ class Transport:
         """Now and then: penalise who was too loud, and call again whom libzmq has given up."""
         for peer in self._conduct.sweep():
             self.penalise(peer)
-        for source in self._conduct.due_calls():
-            with contextlib.suppress(zmq.ZMQError):
-                self._sockets.subscriber.disconnect(source.address)
-            self._sockets.connect(self._sockets.subscriber, source.address, source.server_key)
-            self._look_at_subscriber()
+        self._hearing.call_again()
 
 
 def _nobody_listens() -> None:

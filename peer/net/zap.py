@@ -7,7 +7,7 @@ loop, without a thread, and nothing that is asked or that goes wrong can stop it
     reply     [routing id, "", "1.0", request id, status, text, user id, metadata]
 
     status  200  comes in; the user id is the member's id, in the lobby the key itself, in hex
-            300  not yet known, or out for a while: libzmq's client tries again each second
+            300  not yet known, or kept out for a while: libzmq's client tries again each second
             400  never: revoked, expired, no such domain or mechanism, no key; libzmq's client gives up
             500  the question is not one, or could not be answered
 
@@ -48,9 +48,9 @@ class Responder:
     """Answers every request that has come in, whenever `answer` is called."""
 
     def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], warden: Warden, *, is_penalised: Callable[[bytes], bool]
+        self, context: zmq.Context[zmq.Socket[bytes]], warden: Warden, *, keeps_out: Callable[[bytes], bool]
     ) -> None:
-        """Bind in this Context, before any socket with a ZAP domain. `is_penalised` is asked with a peer's id."""
+        """Bind in this Context, before any socket with a ZAP domain. `keeps_out` is asked with a member's id."""
         self.socket = context.socket(zmq.ROUTER)
         self.socket.setsockopt(zmq.LINGER, 0)
         self.socket.bind(ENDPOINT)
@@ -58,7 +58,7 @@ class Responder:
         """How often each status was given in each domain, as `market 200`."""
         self.never: set[bytes] = set()
         """Keys that were made to be refused: what would be 300 is 400 for them, so that whoever tries need not wait."""
-        self._warden, self._is_penalised = warden, is_penalised
+        self._warden, self._keeps_out = warden, keeps_out
         self.asked = 0
         """How many requests came."""
         self.number = 0
@@ -108,7 +108,7 @@ class Responder:
         if domain == LOBBY:
             return b"200", key.hex()
         entry, peer = self._warden.judge(key)
-        if entry is Entry.MEMBER and not self._is_penalised(peer):
+        if entry is Entry.MEMBER and not self._keeps_out(peer):
             return b"200", peer.hex()
         if entry is Entry.OUT or key in self.never:
             return b"400", ""

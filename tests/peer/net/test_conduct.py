@@ -278,3 +278,17 @@ def test_nobody_stays_in_the_lobby(wires: Wires, stack: ExitStack) -> None:
     knock.send(b"hello")
     wires.until(lambda: holder.transport.lobby.poll(0))
     wires.until(lambda: refused(holder, "silent") + refused(holder, "stayed_too_long"))
+
+
+def test_member_that_comes_and_goes_all_the_time_is_kept_out_for_a_while(wires: Wires) -> None:
+    """Each handshake costs us a fraction of a millisecond: a member has some, and more when time has passed."""
+    conduct = ConductLimits(handshakes=Rate(0.001, 5))
+    holder, restless, calm = wires.member(TransportLimits(conduct=conduct)), wires.member(), wires.member()
+    for _ in range(5):
+        wires.join(holder, restless)
+        restless.transport.disconnect(holder.peer)
+        wires.until(lambda: not holder.here())
+    restless.hear(holder)
+    wires.until(lambda: holder.transport.responder.answers["market 300"])
+    wires.join(holder, calm)
+    assert holder.here() == {calm.peer}

@@ -187,7 +187,7 @@ def test_connections_are_bounded(wires: Wires) -> None:
         return transport.connect(bytes([number]), f"tcp://127.0.0.1:{number + 1}", key)
 
     assert [connect(number) for number in range(3)] == [True, True, False]
-    assert transport.counts.connections_refused == 1
+    assert transport.refusals["connections_refused"] == 1
     transport.disconnect(b"\0")
     assert connect(2)
 

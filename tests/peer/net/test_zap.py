@@ -20,7 +20,7 @@ class Asker:
 
     def __init__(self, register: Register) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.responder = Responder(self.context, register, is_penalised=lambda peer: peer == LOUD_ID)
+        self.responder = Responder(self.context, register, keeps_out=lambda peer: peer == LOUD_ID)
         self.socket = self.context.socket(zmq.DEALER)
         self.socket.connect(ENDPOINT)
 
