@@ -110,7 +110,7 @@ class Lobby:
         finally:
             self._watch.look_soon()  # our sends may have taken the signal
 
-    def _answer(self, routing: bytes, caller: _Caller | None, message: bytes | None) -> None:
+    def _answer(self, routing: bytes, caller: Caller | None, message: bytes | None) -> None:
         assert self._loop is not None
         if message is None or caller is None or len(message) > self._limits.request_bytes_max:
             self.counts.malformed += 1
@@ -126,7 +126,7 @@ class Lobby:
         if request is not None:
             self._reply(routing, request_id, request, caller.key)
 
-    def _may_ask(self, caller: _Caller, now_s: float) -> bool:
+    def _may_ask(self, caller: Caller, now_s: float) -> bool:
         if not self._is_member(caller.key):
             if self._hosts.pass_through(caller.host, now_s, 1) is not Passage.OPEN:
                 return False
@@ -159,14 +159,14 @@ class Lobby:
         return items[: self._limits.items_max]
 
 
-class _Caller(NamedTuple):
+class Caller(NamedTuple):
     """Who asks: the client's CURVE key, as the lobby's gatekeeper noted it on the connection, and where it is."""
 
     key: bytes
     host: str
 
 
-def _receive(router: zmq.Socket[bytes]) -> tuple[bytes, _Caller | None, bytes | None]:
+def _receive(router: zmq.Socket[bytes]) -> tuple[bytes, Caller | None, bytes | None]:
     """Take one message: the way back, who asks, and what it says; None for what is not as it should be.
 
     A message of many parts is read part by part, and none of them is kept.
@@ -181,11 +181,11 @@ def _receive(router: zmq.Socket[bytes]) -> tuple[bytes, _Caller | None, bytes | 
     return routing, _caller_of(last), last.bytes
 
 
-def _caller_of(frame: zmq.Frame) -> _Caller | None:
+def _caller_of(frame: zmq.Frame) -> Caller | None:
     try:
         said = frame.get("User-Id")
         key = bytes.fromhex(said if isinstance(said, str) else "")
-        return _Caller(key, _network_of(str(frame.get("Peer-Address")))) if len(key) == 32 else None
+        return Caller(key, _network_of(str(frame.get("Peer-Address")))) if len(key) == 32 else None
     except (zmq.ZMQError, ValueError):
         return None
 

@@ -21,7 +21,7 @@ from peer.net.knocks import (
     open_item,
     pack,
 )
-from peer.net.lobby import Lobby
+from peer.net.lobby import Caller, Lobby
 from peer.net.lobbycall import _open_answer
 from peer.register import Register
 from protocol.bundle import evidence_of
@@ -120,7 +120,7 @@ class Reception:
         """Hand a question in, as it came from the socket."""
         counts, self._router.last = self._lobby.counts, b""
         malformed, failed = counts.malformed, counts.failed
-        self._lobby._answer(b"way back", raw[:32], raw[32:])
+        self._lobby._answer(b"way back", Caller(raw[:32], "192.0.2.1"), raw[32:])
         assert counts.failed == failed, "a handler has failed: see the log above"
         if self._router.last:
             return self.read_answer(self._router.last)
