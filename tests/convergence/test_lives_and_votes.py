@@ -52,7 +52,7 @@ def test_the_votes_of_a_seat_that_is_gone_are_learnt_from_the_contractor() -> No
 @pytest.mark.spec("M-8.36")
 def test_a_contractor_without_its_tail_takes_back_in_what_is_settled() -> None:
     """Its manager waits for votes and says the settlement again: no statement waits for ever for what is dropped."""
-    market = Market(None, PROMISES, seed=255, rivals=2, governors=1, refer=True, crook=True)
+    market = Market(None, PROMISES, seed=255, rivals=2, governors=1, refer=True)
     world, hazel = market.world, market.process("hazel")
     market.announce("desk", market.task())
     world.run_for(5)
