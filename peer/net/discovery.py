@@ -221,9 +221,13 @@ class Discovery:
             yield Neighbour(found.peer_id, found.endpoints.hosts, found.endpoints.lobby)
 
     def _filed(self, introduction: Introduction) -> None:
-        """There is a file in the folder. It counts when its certificate does, which may be later."""
+        """There is a file in the folder. It counts when its certificate does, which may be later.
+
+        Whoever can write there can read the keys of this user's peers, so its transport key counts as proven: somebody
+        on the network may have had it certified for another peer meanwhile.
+        """
         peer_id = introduction.peer_id
-        member = self._membership.admit(introduction.certificate)
+        member = self._membership.admit(introduction.certificate, proven=True)
         if isinstance(member, str) or member.peer != peer_id:
             self._unproven[peer_id] = introduction
             return
