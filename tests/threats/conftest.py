@@ -15,9 +15,11 @@
     subscription flood                           test_subscription_flood
     slow and stopped subscriber                  test_stopped_subscriber
     file descriptors used up                     test_descriptor_exhaustion
+    lobby flood                                  test_lobby_flood
     key file readable by others                  test_key_file_readable_by_others
     secrets searched for                         test_secrets_searched_for
     routing-id squatting                         test_routing_id_squatting
+    transport-key squatting                      test_transport_key_squatting
     two processes on one home                    test_two_processes_on_one_home
 
 The peers are real, and on loopback (`stage`). Attackers are plain sockets (`attacker`), a member in bad hands

@@ -10,6 +10,7 @@ import msgpack
 import zmq
 
 from peer.net.introductions import Refused, open_item
+from peer.net.requests import Ids, pack_request
 from protocol.bundle import evidence_of
 from tests.threats.attacker import until
 from tests.threats.rogue import Rogue, heard
@@ -23,7 +24,11 @@ async def test_a_revoked_member_is_cut_off_and_not_let_in_again(stage: Stage) ->
         await rogue.meet(caller, worker)
         rogue.tell(before := rogue.card("before"))
         await heard(caller, before)
+        asking = rogue.dial(zmq.DEALER, target(worker).fetch, target(worker).key)
+        asking.push(pack_request(1, Ids([before.id])))
+        await until(asking.drain, why="a member gets no answer")
         stage.revoke(rogue.papers.peer)
+        await until(lambda: asking.was_cut, why="a revoked member may still ask")
         for runtime in (caller, worker):
             ear = rogue.ears[runtime.node.peer]
             await until(lambda ear=ear: ear.was_cut, why="a revoked member still listens")
