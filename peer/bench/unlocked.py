@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import zmq
 
 from peer import openings
-from peer.net.doorkeeping import Caller
-from peer.net.locks import LOBBY, Locks, TransportKeys
+from peer.net.locks import LOBBY, Caller, Locks, TransportKeys, Warden
 from peer.net.transport import Transport
 from peer.warden import MarketWarden
 from protocol.topics import peer_topic
@@ -30,7 +29,10 @@ def unlocked(really: bool) -> Iterator[None]:
 
 
 class OpenLocks(Locks):
-    """Locks the lobby, where keys are introduced, and nothing else."""
+    """Locks the lobby, where keys are introduced, and nothing else; tells connections apart by their descriptors."""
+
+    peer_of: Callable[[bytes], bytes | None]
+    """Whose topic a topic is."""
 
     def serve(self, socket: zmq.Socket[bytes], domain: bytes) -> None:
         if domain == LOBBY:
@@ -40,31 +42,41 @@ class OpenLocks(Locks):
         if server_key == self.lobby_public:
             super().dial(socket, server_key)
 
+    def identify(self, frame: zmq.Frame) -> Caller | None:
+        try:
+            descriptor = int(frame.get(_SRCFD))
+        except zmq.ZMQError:
+            return None
+        return Caller(descriptor, descriptor, self.peer_of(frame.bytes[1:]) or b"connection %d" % descriptor)
+
+
+class OpenWarden:
+    """Lets everybody hear everything; whoever asks for a peer's topic is taken for that peer."""
+
+    def __init__(self, warden: Warden) -> None:
+        self._warden = warden
+        self.judge, self.sponsor_of = warden.judge, warden.sponsor_of
+
+    def may_hear(self, peer: bytes, topic: bytes) -> bool:
+        return True
+
+    def peer_of(self, topic: bytes) -> bytes | None:
+        if not isinstance(self._warden, MarketWarden):
+            return None
+        return next((peer for peer in self._warden.membership.members if peer_topic(peer) == topic), None)
+
 
 class OpenTransport(Transport):
-    """Everything a transport does but for CURVE: whoever subscribes to a peer's topic is taken for that peer."""
+    """Everything a transport does but for CURVE."""
+
+    def __init__(self, *, warden: Warden, **others: Any) -> None:
+        self._open = OpenWarden(warden)
+        super().__init__(warden=self._open, **others)
 
     async def prove_locks(self) -> None:
         """There are none."""
 
     def _make_locks(self, keys: TransportKeys, lobby_secret: bytes) -> Locks:
-        return OpenLocks(keys, lobby_secret)
-
-    def _identify(self, frame: zmq.Frame) -> Caller | None:
-        """Tell connections apart by their descriptors."""
-        try:
-            descriptor = int(frame.get(_SRCFD))
-        except zmq.ZMQError:
-            return None
-        return Caller(descriptor, descriptor, self._whose(frame.bytes[1:]) or b"connection %d" % descriptor)
-
-    def _whose(self, topic: bytes) -> bytes | None:
-        if not isinstance(self._warden, MarketWarden):
-            return None
-        return next((peer for peer in self._warden.membership.members if peer_topic(peer) == topic), None)
-
-    def _may_hear(self, peer: bytes, topic: bytes) -> bool:
-        return True
-
-    def _is_own(self, peer: bytes, topic: bytes) -> bool:
-        return True
+        locks = OpenLocks(keys, lobby_secret)
+        locks.peer_of = self._open.peer_of
+        return locks

@@ -6,13 +6,18 @@ penalties members that did too much: every connection is cut, and none comes abo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from peer.net.monitor import Monitor
+import zmq
+
+from peer.net.monitor import ACCEPTED, CONNECTED, DISCONNECTED, Monitor
 from peer.net.rates import Meter, Passage, Penalties, Rate, Table
 from peer.net.sources import SourceLimits, Sources
 from peer.net.visitors import VisitorLimits, Visitors
+
+PUBLISH, FETCH, LOBBY = "publish", "fetch", "lobby"
+"""The doors: our bound sockets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,18 +39,20 @@ class Conduct:
 
     def __init__(
         self,
+        context: zmq.Context[zmq.Socket[bytes]],
         limits: ConductLimits,
         *,
-        doors: dict[str, Monitor],
-        subscriber: Monitor,
+        doors: Mapping[str, zmq.Socket[bytes]],
+        subscriber: zmq.Socket[bytes],
         sponsor_of: Callable[[bytes], bytes],
         clock: Callable[[], float],
-        passing: str,
         connections_max: int,
     ) -> None:
-        """`doors` has the monitor of each bound socket; `passing` is the name of that where nobody stays."""
-        self._limits, self._doors, self._subscriber, self._clock = limits, doors, subscriber, clock
-        self.visitors = Visitors(limits.visitors, clock, passing=passing)
+        """`doors` are the sockets that will be bound, and `subscriber` the one that will connect."""
+        self._limits, self.clock = limits, clock
+        self._doors = {name: Monitor(context, door, ACCEPTED | DISCONNECTED) for name, door in doors.items()}
+        self._subscriber = Monitor(context, subscriber, CONNECTED | DISCONNECTED)
+        self.visitors = Visitors(limits.visitors, clock, passing=LOBBY)
         self.sources = Sources(
             limits.sources,
             look=self.look_at_sources,
@@ -60,6 +67,12 @@ class Conduct:
         )
         self._looked_s = clock()
 
+    def watched(self) -> Iterator[tuple[zmq.Socket[bytes], Callable[[], None]]]:
+        """The sockets that say that something has happened, and what is to be called then."""
+        yield self._subscriber.socket, self.look_at_sources
+        for door in self._doors.values():
+            yield door.socket, self.look_at_visitors
+
     def look_at_visitors(self) -> None:
         """Take in what has happened at our doors."""
         for door, monitor in self._doors.items():
@@ -73,15 +86,15 @@ class Conduct:
 
     def is_penalised(self, user: bytes) -> bool:
         """Tell whether this member is kept out now."""
-        return self.penalties.is_out(user, self._clock())
+        return self.penalties.is_out(user, self.clock())
 
     def keeps_out(self, user: bytes) -> bool:
         """Tell whether this member may not come in now: it is penalised, or comes too often. Each asking counts."""
-        return self.is_penalised(user) or (self._handshakes.pass_through(user, self._clock(), 1) is not Passage.OPEN)
+        return self.is_penalised(user) or (self._handshakes.pass_through(user, self.clock(), 1) is not Passage.OPEN)
 
     def sweep(self) -> list[bytes]:
         """Look at every connection, now and then; returns whoever has to be penalised."""
-        passed_s = self._clock() - self._looked_s
+        passed_s = self.clock() - self._looked_s
         if passed_s * 1000 < self._limits.look_ms:
             return []
         self._looked_s += passed_s

@@ -20,11 +20,12 @@ from typing import Final, NamedTuple
 
 import zmq
 
-from peer.net.visitors import Visitor, Visitors
+from peer.net.conduct import PUBLISH, Conduct
+from peer.net.locks import Caller
+from peer.net.visitors import Visitor
+from protocol.topics import TOPIC_LENGTH, peer_topic
 
-TOPIC_BYTES: Final = 9
 _NOBLOCK: Final = int(zmq.NOBLOCK)
-_SRCFD: Final = int(zmq.SRCFD)
 _PEER: Final = b"p"
 """The letter of the topics that are one peer's each."""
 
@@ -38,14 +39,6 @@ class Presence(NamedTuple):
     peer: bytes
     topic: bytes
     here: bool
-
-
-class Caller(NamedTuple):
-    """Whose message it is, as libzmq says."""
-
-    descriptor: int
-    number: int
-    user: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,23 +83,16 @@ class Doorkeeper:
     def __init__(
         self,
         socket: zmq.Socket[bytes],
-        visitors: Visitors,
+        conduct: Conduct,
         *,
-        door: str,
         identify: Callable[[zmq.Frame], Caller | None],
         may_hear: Callable[[bytes, bytes], bool],
-        is_own: Callable[[bytes, bytes], bool],
-        look: Callable[[], None],
         offend: Callable[[bytes], None],
         limits: DoorLimits,
     ) -> None:
-        """`is_own` tells whether a topic is a peer's own; `look` lets the visitors know what happened so far.
-
-        `offend` is told who did what no honest peer does.
-        """
-        self._socket, self._visitors, self._door, self._limits = socket, visitors, door, limits
-        self._identify, self._may_hear, self._is_own = identify, may_hear, is_own
-        self._look, self._offend = look, offend
+        """`offend` is told who did what no honest peer does."""
+        self._socket, self._conduct, self._visitors, self._limits = socket, conduct, conduct.visitors, limits
+        self._identify, self._may_hear, self._offend = identify, may_hear, offend
         self._asked: dict[bytes, _Asked] = {}
         self._out_of_step = False
         self.counts = DoorCounts()
@@ -131,11 +117,11 @@ class Doorkeeper:
         caller, is_subscription, topic = self._identify(frame), message[:1] in (b"\0", b"\1"), message[1:]
         if caller is None:
             if is_subscription:
-                self._look()
+                self._conduct.look_at_visitors()
                 self._end(topic, found)
             return
-        self._look()
-        visitor = self._visitors.attribute(caller.descriptor, self._door, caller.number, caller.user)
+        self._conduct.look_at_visitors()
+        visitor = self._visitors.attribute(caller.descriptor, PUBLISH, caller.number, caller.user)
         if not is_subscription:
             self._out_of_step = True
             self._turn_out(visitor, caller, "odd_subscriptions")
@@ -143,7 +129,7 @@ class Doorkeeper:
             self._leave(visitor, caller, topic, found)
         elif self._come(visitor, caller, topic):
             self._greet(caller, topic, found)
-        elif len(topic) == TOPIC_BYTES and topic[:1] == _PEER:
+        elif len(topic) == TOPIC_LENGTH and topic[:1] == _PEER:
             self._asked.setdefault(topic, _Asked()).liars.add(caller.number)
 
     def _come(self, visitor: Visitor | None, caller: Caller, topic: bytes) -> bool:
@@ -153,7 +139,7 @@ class Doorkeeper:
         if self._out_of_step:
             self.counts.out_of_step += 1
             self._visitors.cut(visitor)
-        elif len(topic) > TOPIC_BYTES:
+        elif len(topic) > TOPIC_LENGTH:
             self._turn_out(visitor, caller, "odd_subscriptions")
         elif not self._may_hear(caller.user, topic):
             if topic[:1] == _PEER:
@@ -170,10 +156,10 @@ class Doorkeeper:
 
     def _greet(self, caller: Caller, topic: bytes, found: list[Presence]) -> None:
         """A topic was granted: its owner is here, if it was not."""
-        if topic[:1] != _PEER or len(topic) != TOPIC_BYTES:
+        if topic[:1] != _PEER or len(topic) != TOPIC_LENGTH:
             return
         asked = self._asked.setdefault(topic, _Asked())
-        if not self._is_own(caller.user, topic):
+        if topic != peer_topic(caller.user):
             asked.liars.add(caller.number)
             return
         if not asked.owners:

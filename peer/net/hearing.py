@@ -40,14 +40,13 @@ class Hearing:
         conduct: Conduct,
         *,
         penalise: Callable[[bytes], None],
-        clock: Callable[[], float],
         connections_max: int,
         redial_ms: int,
     ) -> None:
         """`penalise` is told who sent too much, or what nobody sends by mistake."""
         self._sockets, self._socket = sockets, sockets.subscriber
         self._conduct, self._sources = conduct, conduct.sources
-        self._penalise, self._clock = penalise, clock
+        self._penalise, self._clock = penalise, conduct.clock
         self._connections_max, self._redial_s = connections_max, redial_ms / 1000
         self._topics: set[bytes] = set()
         self._recv: Callable[[int, bool], zmq.Frame] = self._socket.recv  # type: ignore[assignment]

@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 
 import zmq
 
-from peer.net.doorkeeping import Caller
+from peer.net.conduct import FETCH, Conduct
+from peer.net.locks import Caller
 from peer.net.rates import Meter, Passage, Rate, Table
-from peer.net.visitors import Visitors
 
 _NOBLOCK: Final = int(zmq.NOBLOCK)
 _PARTS: Final = 2
@@ -52,22 +52,18 @@ class Letters:
     def __init__(
         self,
         socket: zmq.Socket[bytes],
-        visitors: Visitors,
+        conduct: Conduct,
         *,
-        door: str,
         identify: Callable[[zmq.Frame], Caller | None],
-        look: Callable[[], None],
-        offend: Callable[[bytes], None],
-        clock: Callable[[], float],
         sponsor_of: Callable[[bytes], bytes],
+        offend: Callable[[bytes], None],
         limits: LetterLimits,
     ) -> None:
-        """`look` lets the visitors know what happened so far; `offend` is told who did what no honest peer does."""
-        self._socket, self._visitors, self._door = socket, visitors, door
-        self._identify, self._look, self._offend, self._clock = identify, look, offend, clock
+        """`offend` is told who did what no honest peer does."""
+        self._socket, self._conduct, self._visitors = socket, conduct, conduct.visitors
+        self._identify, self._sponsor_of, self._offend = identify, sponsor_of, offend
         rate, share, entries_max = limits.requests, limits.sponsor_share, limits.askers_max
         of_sponsor = Rate(rate.per_second * share, rate.burst * share)
-        self._sponsor_of = sponsor_of
         self._askers: Table[bytes] = Table(lambda now_s: Meter(rate, now_s=now_s), entries_max=entries_max)
         self._sponsors: Table[bytes] = Table(lambda now_s: Meter(of_sponsor, now_s=now_s), entries_max=entries_max)
         self.counts = LetterCounts()
@@ -83,8 +79,8 @@ class Letters:
         if caller is None:
             self.counts.of_nobody += 1
             return None
-        self._look()
-        visitor = self._visitors.attribute(caller.descriptor, self._door, caller.number, caller.user)
+        self._conduct.look_at_visitors()
+        visitor = self._visitors.attribute(caller.descriptor, FETCH, caller.number, caller.user)
         passage = self._passage(caller.user)
         if number != _PARTS:
             self.counts.odd_parts += 1
@@ -99,7 +95,7 @@ class Letters:
 
     def _passage(self, user: bytes) -> Passage:
         """Whether one more request of this member goes through; for its sponsor's excess it alone is not blamed."""
-        now_s = self._clock()
+        now_s = self._conduct.clock()
         passage = self._askers.pass_through(user, now_s, 1)
         if passage is not Passage.OPEN:
             return passage

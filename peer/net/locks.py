@@ -7,7 +7,7 @@ key. Nothing here knows a certificate: that a key is a member's is the warden's 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import zmq
 
@@ -16,6 +16,10 @@ MARKET = b"market"
 """The ZAP domain of the sockets that only members get at."""
 LOBBY = b"lobby"
 """The ZAP domain of the socket that anybody gets at who knows which market it is."""
+NUMBER: Final = "Connection"
+"""The metadata property with a connection's number: numbers only grow, and are never used twice."""
+
+_SRCFD: Final = int(zmq.SRCFD)
 
 
 class TransportKeys(NamedTuple):
@@ -26,6 +30,14 @@ class TransportKeys(NamedTuple):
 
     def __repr__(self) -> str:
         return f"TransportKeys(public={self.public.hex()})"
+
+
+class Caller(NamedTuple):
+    """Whose message it is, as libzmq says: the connection's descriptor, its number, and its user id."""
+
+    descriptor: int
+    number: int
+    user: bytes
 
 
 class Entry(StrEnum):
@@ -74,6 +86,14 @@ class Locks:
         socket.setsockopt(zmq.CURVE_SERVERKEY, server_key)
         socket.setsockopt(zmq.CURVE_PUBLICKEY, self._keys.public)
         socket.setsockopt(zmq.CURVE_SECRETKEY, self._keys.secret)
+
+    def identify(self, frame: zmq.Frame) -> Caller | None:
+        """Whose message this is, by what our responder said of its connection; None for libzmq's own."""
+        try:
+            number, user = int(frame.get(NUMBER)), bytes.fromhex(str(frame.get("User-Id")))
+            return Caller(int(frame.get(_SRCFD)), number, user)
+        except (zmq.ZMQError, ValueError):
+            return None
 
 
 def public_of(secret: bytes) -> bytes:

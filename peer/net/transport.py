@@ -16,21 +16,18 @@ from typing import Final
 import zmq
 
 from peer.net import descriptors, proof
-from peer.net.conduct import Conduct
-from peer.net.doorkeeping import Caller, Doorkeeper, Presence
+from peer.net.conduct import FETCH, LOBBY, PUBLISH, Conduct
+from peer.net.doorkeeping import Doorkeeper, Presence
 from peer.net.endpoints import address, fault_of_address
 from peer.net.hearing import Hearing
 from peer.net.letters import Letter, Letters
 from peer.net.locks import Locks, TransportKeys, Warden
-from peer.net.monitor import ACCEPTED, CONNECTED, DISCONNECTED, Monitor
 from peer.net.sockets import Sockets, TransportLimits
 from peer.net.watch import Watch, readable
-from peer.net.zap import NUMBER, Responder
+from peer.net.zap import Responder
 from protocol.errors import BadConfig, UsageError
-from protocol.topics import TOPIC_LENGTH, peer_topic
 
 __all__ = [
-    "TOPIC_BYTES",
     "Letter",
     "Presence",
     "Transport",
@@ -39,10 +36,7 @@ __all__ = [
     "Warden",
 ]
 
-TOPIC_BYTES: Final = TOPIC_LENGTH
-PUBLISH, FETCH, LOBBY = "publish", "fetch", "lobby"
 _NOBLOCK: Final = int(zmq.NOBLOCK)
-_SRCFD: Final = int(zmq.SRCFD)
 
 
 @dataclass(slots=True)
@@ -79,56 +73,35 @@ class Transport:
             raise BadConfig("This libzmq has no CURVE.", why="No connection could be locked.", do="Install pyzmq anew.")
         self.limits = limits = limits or TransportLimits()
         self.counts = TransportCounts()
-        self._keys, self._warden, self._clock = keys, warden, clock
+        self._keys, self._clock = keys, clock
         descriptors.raise_limit()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
-        self.responder = Responder(self._context, warden, keeps_out=self._keeps_out)
-        self._locks = self._make_locks(keys, lobby_secret)
-        self._sockets = sockets = Sockets(self._context, limits, self._locks)
+        self._locks = locks = self._make_locks(keys, lobby_secret)
+        self._sockets = sockets = Sockets(self._context, limits, locks)
         self.answering, self.lobby = sockets.answering, sockets.lobby
-        doors = {PUBLISH: sockets.publisher, FETCH: sockets.answering, LOBBY: sockets.lobby}
-        self._doors = {name: Monitor(self._context, door, ACCEPTED | DISCONNECTED) for name, door in doors.items()}
-        self._calls = Monitor(self._context, sockets.subscriber, CONNECTED | DISCONNECTED)
-        self._conduct = Conduct(
+        self._conduct = conduct = Conduct(
+            self._context,
             limits.conduct,
-            doors=self._doors,
-            subscriber=self._calls,
+            doors={PUBLISH: sockets.publisher, FETCH: sockets.answering, LOBBY: sockets.lobby},
+            subscriber=sockets.subscriber,
             sponsor_of=warden.sponsor_of,
             clock=clock,
-            passing=LOBBY,
             connections_max=limits.connections_max,
         )
+        self.responder = Responder(self._context, warden, keeps_out=conduct.keeps_out)
         self._doorkeeper = Doorkeeper(
-            sockets.publisher,
-            self._conduct.visitors,
-            door=PUBLISH,
-            identify=self._identify,
-            may_hear=self._may_hear,
-            is_own=self._is_own,
-            look=self._conduct.look_at_visitors,
-            offend=self.penalise,
-            limits=limits.doors,
-        )
+            sockets.publisher, conduct, may_hear=warden.may_hear, limits=limits.doors,
+            identify=locks.identify, offend=self.penalise,
+        )  # fmt: skip
         self._letters = Letters(
-            sockets.answering,
-            self._conduct.visitors,
-            door=FETCH,
-            identify=self._identify,
-            look=self._conduct.look_at_visitors,
-            offend=self.penalise,
-            clock=clock,
-            sponsor_of=warden.sponsor_of,
-            limits=limits.letters,
-        )
-        self.endpoints = sockets.bind(hosts, ports)
+            sockets.answering, conduct, sponsor_of=warden.sponsor_of, limits=limits.letters,
+            identify=locks.identify, offend=self.penalise,
+        )  # fmt: skip
         self._hearing = Hearing(
-            sockets,
-            self._conduct,
-            penalise=self.penalise,
-            clock=clock,
-            connections_max=limits.connections_max,
+            sockets, conduct, penalise=self.penalise, connections_max=limits.connections_max,
             redial_ms=limits.conduct.redial_ms,
-        )
+        )  # fmt: skip
+        self.endpoints = sockets.bind(hosts, ports)
         self._watches: tuple[Watch, ...] = ()
         self._always: tuple[Watch, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
@@ -241,8 +214,7 @@ class Transport:
         self._watches = (publisher, subscriber)
         self._always = (
             Watch(loop, self.responder.socket, self.responder.answer),
-            Watch(loop, self._calls.socket, self._conduct.look_at_sources),
-            *(Watch(loop, door.socket, self._conduct.look_at_visitors) for door in self._doors.values()),
+            *(Watch(loop, socket, look) for socket, look in self._conduct.watched()),
         )
         self._look_at_publisher, self._hearing.look_soon = publisher.look_soon, subscriber.look_soon
         self._tick(loop)
@@ -284,23 +256,6 @@ class Transport:
 
     def _make_locks(self, keys: TransportKeys, lobby_secret: bytes) -> Locks:
         return Locks(keys, lobby_secret)
-
-    def _identify(self, frame: zmq.Frame) -> Caller | None:
-        """Whose message this is; None for libzmq's own."""
-        try:
-            number, user = int(frame.get(NUMBER)), bytes.fromhex(str(frame.get("User-Id")))
-            return Caller(int(frame.get(_SRCFD)), number, user)
-        except (zmq.ZMQError, ValueError):
-            return None
-
-    def _keeps_out(self, peer: bytes) -> bool:
-        return self._conduct.keeps_out(peer)
-
-    def _may_hear(self, peer: bytes, topic: bytes) -> bool:
-        return self._warden.may_hear(peer, topic)
-
-    def _is_own(self, peer: bytes, topic: bytes) -> bool:
-        return topic == peer_topic(peer)
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         self._look_around()

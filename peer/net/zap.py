@@ -23,11 +23,9 @@ from typing import Final
 
 import zmq
 
-from peer.net.locks import KEY_BYTES, LOBBY, MARKET, Entry, Warden
+from peer.net.locks import KEY_BYTES, LOBBY, MARKET, NUMBER, Entry, Warden
 
 ENDPOINT: Final = "inproc://zeromq.zap.01"
-NUMBER: Final = "Connection"
-"""The metadata property with a connection's number: numbers only grow, and are never used twice."""
 
 _NOBLOCK: Final = int(zmq.NOBLOCK)
 _VERSION: Final = b"1.0"
