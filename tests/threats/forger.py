@@ -19,7 +19,7 @@ class Forger:
     """Speaks mDNS on this computer's loopback."""
 
     def __init__(self, zeroconf: AsyncZeroconf, market: bytes) -> None:
-        self._zeroconf, self._market = zeroconf, market
+        self._zeroconf, self._market, self._number = zeroconf, market, 0
 
     async def announce(self, peer: bytes, lobby: int) -> ServiceInfo:
         """Announce a peer's lobby, as that peer itself would."""
@@ -38,7 +38,8 @@ class Forger:
 
     def flood(self, peers: Iterable[bytes]) -> None:
         """Announce any number of peers, each at an address of its own, without ever being asked."""
-        for number, peer in enumerate(peers):
+        for peer in peers:
+            number = self._number = self._number + 1
             out = DNSOutgoing(_ANSWER)
             name, host = f"{peer.hex()[:16]}.{SERVICE}", f"{peer.hex()[:16]}.local."
             tag, address = market_tag(self._market).hex().encode(), bytes((127, 1, number >> 8, number & 255))

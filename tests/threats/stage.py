@@ -31,7 +31,7 @@ from protocol.keys import Ed25519Sealer, PeerId
 from protocol.notices import Admission, Charter, Revocation
 from protocol.statements import Statement
 from protocol.topics import governance_topic
-from tests.threats.attacker import Keys, until
+from tests.threats.attacker import PATIENCE_S, Keys, until
 
 NAME = "fair"
 HOUR_MS = 3_600_000
@@ -154,7 +154,8 @@ class Stage:
 
     async def settle(self, times: int = 1, text: str = "hello") -> None:
         """Let auctions take place, all at once: each has to settle with the right result."""
-        calls = (self.caller.call("shout", {"text": f"{text} {n}"}, budget=10, deadline_s=30) for n in range(times))
+        how: Any = {"budget": 10, "deadline_s": 60, "patience_s": PATIENCE_S}
+        calls = (self.caller.call("shout", {"text": f"{text} {n}"}, **how) for n in range(times))
         done = await asyncio.gather(*calls)
         assert [each.value for each in done] == [f"{text} {n}".upper() for n in range(times)]
 

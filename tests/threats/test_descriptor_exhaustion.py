@@ -33,7 +33,7 @@ async def test_a_peer_whose_descriptors_are_asked_for_goes_on(stage: Stage, tmp_
         most = 0
         for _ in range(5):
             most = max(most, len(os.listdir(f"/proc/{running.process.pid}/fd")))
-            done = await stage.caller.call("shout", {"text": "still here"}, budget=10, deadline_s=30)
+            done = await stage.caller.call("shout", {"text": "still here"}, budget=10, deadline_s=60, patience_s=15)
             assert (done.value, done.price) == ("STILL HERE", 1)
             await asyncio.sleep(0.2)
         assert most > DESCRIPTORS // 2, "the flood did not arrive"

@@ -51,9 +51,11 @@ async def test_auctions_settle_while_good_frames_are_repeated_without_end(stage:
                 await asyncio.sleep(0.005)
 
         flooding = asyncio.create_task(flood())
-        for _ in range(3):
-            await stage.settle(10)
-        flooding.cancel()
+        try:
+            for _ in range(3):
+                await stage.settle(10)
+        finally:
+            flooding.cancel()
         assert worker.turn.verdicts["ignore (nobody): seen before"] > 100
 
 

@@ -5,10 +5,13 @@ Whatever it has, it does not get into the market's sockets, hears no frame, and 
 
 from __future__ import annotations
 
+import msgpack
 import pytest
 import zmq
 
+from peer.net.introductions import Refused, open_item
 from tests.threats.attacker import Attacker, Keys, until
+from tests.threats.rogue import Rogue
 from tests.threats.stage import Stage, target
 
 DOORS = pytest.mark.parametrize("door", ["publish", "fetch"])
@@ -67,3 +70,16 @@ async def test_with_the_lobbys_key_nobody_gets_beyond_the_lobby(stage: Stage) ->
         line = outsider.dial(zmq.DEALER, worker.fetch, worker.lobby_key)
         await until(lambda: line.was_cut)
         assert not line.is_in
+
+
+async def test_with_a_copied_certificate_nobody_is_taken_for_its_member(stage: Stage) -> None:
+    """It has read a member's introduction, certificate and all, and says hello with it, from a key of its own."""
+    worker, victim = target(stage.worker), stage.caller.runtime
+    with Rogue(stage) as outsider:
+        outsider.me = victim.discovery.introduction()
+        line = outsider.hello(worker)
+        await until(lambda: line.socket.poll(0), why="no answer")
+        (item,) = msgpack.unpackb(line.drain()[0][0])[1]
+        assert open_item(item) == Refused("certificate is for other keys")
+        assert await outsider.dial(zmq.DEALER, worker.fetch, worker.key).outcome() == "refused"
+        await stage.settle(3)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
+import zmq
 
 from tests.threats.attacker import is_closed, tcp, until
 from tests.threats.rogue import Rogue
@@ -64,3 +65,16 @@ async def test_garbage_is_hung_up_on(stage: Stage, garbage: str) -> None:
         await stage.settle(3)
         await until(lambda: all(map(is_closed, rude)), why="garbage is listened to")
     assert not stage.worker.stopped.done()
+
+
+async def test_members_that_say_nothing_are_hung_up_on_as_well(stage: Stage) -> None:
+    """With a good key a handshake succeeds, and holds a place for as long as its holder is let."""
+    to = target(stage.worker)
+    with Rogue(stage) as member:
+        await member.meet(stage.worker)
+        silent = [member.dial(zmq.DEALER, to.fetch, to.key, RECONNECT_IVL=-1) for _ in range(20)]
+        for line in silent:
+            assert await line.outcome() == "in"
+        await stage.settle(3)
+        await until(lambda: all(line.was_cut for line in silent), why="a silent member is put up with")
+        assert not member.ears[to.peer].was_cut, "the counter-check: one that has subscribed stays"

@@ -13,7 +13,7 @@ import zmq
 
 from protocol.topics import skill_topic
 from tests.peer.cli.processes import Vendue
-from tests.threats.attacker import until
+from tests.threats.attacker import PATIENCE_S, until
 from tests.threats.rogue import Rogue
 from tests.threats.stage import Stage, target
 
@@ -40,15 +40,15 @@ async def test_a_stopped_peer_holds_nobody_up_and_is_noticed(stage: Stage, vendu
     running = vendue.start("run", vendue.agents(CHEAP), "--market", stage.settings.market).wait_for("Ctrl-C")
     directory = stage.caller.runtime.node.directory
     await until(lambda: len(directory.offering("shout")) == 2, why="the second worker was not met")
-    done = await stage.caller.call("shout", {"text": "a"}, budget=10)
+    done = await stage.caller.call("shout", {"text": "a"}, budget=10, patience_s=PATIENCE_S)
     assert done.price == 1, "the counter-check: as long as it runs, it wins"
     with stopped(running.process.pid):
         await stage.settle(5)
         await until(lambda: len(directory.offering("shout")) == 1, why="a stopped peer is still here")
-        done = await stage.caller.call("shout", {"text": "b"}, budget=10)
+        done = await stage.caller.call("shout", {"text": "b"}, budget=10, patience_s=PATIENCE_S)
         assert done.price == 5
     await until(lambda: len(directory.offering("shout")) == 2, why="it does not come back")
-    assert (await stage.caller.call("shout", {"text": "c"}, budget=10)).price == 1
+    assert (await stage.caller.call("shout", {"text": "c"}, budget=10, patience_s=PATIENCE_S)).price == 1
 
 
 class stopped:  # noqa: N801 - reads as a statement
