@@ -104,7 +104,8 @@ def told(report: Report) -> str:
         + ("flat" if report.flat else "NOT FLAT"),
         f"slowest: input {report.slowest}, {report.slowest_ms:.1f} ms (at most {INPUT_MS_MAX:.0f}), to: "
         f"{report.slowest_target}",
-        f"{report.trades} rounds of trade in between and behind it, all done and ratified; nothing raised",
+        f"{report.trades} rounds of trade between and behind them, {report.slowest_trade_s:.1f} s of CPU time at most, "
+        "all done and ratified; nothing raised",
     ]
     return "\n".join(lines)
 

@@ -57,6 +57,8 @@ class Report(Struct, kw_only=True):
     """... and which input that was."""
     slowest_target: str = ""
     trades: int = 0
+    slowest_trade_s: float = 0.0
+    """CPU time of the dearest round of trade: a minute of everybody's time, with all timers of what was thrown."""
     outcomes: dict[str, int] = {}
     """Target and outcome → count."""
     verdicts: dict[str, int] = {}
@@ -103,15 +105,21 @@ class Run:
         self.report.rss_last = _resident()
         self.report.rss_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
+    def trade(self) -> None:
+        """Have the market trade, and note how long that took."""
+        began = time.process_time()
+        self.market.trade()
+        self.report.trades += 1
+        self.report.slowest_trade_s = max(self.report.slowest_trade_s, time.process_time() - began)
+
     def finish(self) -> Report:
         """Trade, be killed, begin again from what is recorded, and trade once more."""
         self.sweep()
         for name in BOMBARDED:
             self.report.verdicts |= _added(self.report.verdicts, self.market.bombarded(name).turn.verdicts)
-        self.market.trade()
+        self.trade()
         self.market.reborn()
-        self.market.trade()
-        self.report.trades += 2
+        self.trade()
         self.report.outcomes = dict(self._outcomes.most_common())
         return self.report
 
@@ -138,11 +146,10 @@ def run(
                 running.sweep()
                 if number <= inputs * WARM_UP:
                     running.report.rss_first = running.report.rss_last
+            if guarded:
+                signal.setitimer(signal.ITIMER_PROF, 0)
             if number % max(1, inputs // 10) == 0:
-                running.market.trade()
-                running.report.trades += 1
-        if guarded:
-            signal.setitimer(signal.ITIMER_PROF, 0)
+                running.trade()
         running.report.cpu_s = time.process_time() - began
         return running.finish()
 
