@@ -28,7 +28,7 @@ class SourceLimits:
     # The busiest honest member of a market of 320 auctions/s sends a bidder 90 frames/s and 0.38 MB/s, and a governor,
     # who hears everything, 170 frames/s; eleven busy peers of one computer together send it 810. Bundles grow with the
     # load, so frames hardly do, and bytes grow in proportion: 1.3 MB/s at 1000 auctions/s.
-    member_frames: Rate = field(default=Rate(2_000, 6_000))  # each may cost a signature's check, so a third of a core
+    member_frames: Rate = field(default=Rate(1_000, 1_000))  # each may cost a check: a fifth of a core
     member_bytes: Rate = field(default=Rate(16e6, 64e6))  # at once: sixteen of the largest frames
     everything_share: float = 4.0  # of these, for whoever hears everything: a manager talks to many at once
     sponsor_share: float = 4.0  # of these, for a computer's peers together
