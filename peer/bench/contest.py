@@ -93,7 +93,7 @@ async def _run(home: str, in_flight: int, governed: bool, auctions: int, bidders
         members = [[str(number), capacity] for number in range(bidders)] + ([["-1", capacity]] if governed else [])
         members = [[*member, *([] if locked else [UNLOCKED])] for member in members]
         with processes("peer.bench.bidder", members, {"VENDUE_HOME": home}) as pids:
-            await _until(lambda: len(market.peers()) >= len(members), START_WAIT_S)
+            await until(lambda: len(market.peers()) >= len(members), START_WAIT_S)
             await _auction(market, WARM_UP, in_flight, 0)
             return await _measure(market, pids, in_flight, governed, auctions)
 
@@ -175,11 +175,11 @@ def _unratified(market: Market) -> int:
 
 async def _ratified(market: Market, began: float) -> float:
     """Wait until the governor has ratified everything; seconds since the beginning."""
-    await _until(lambda: not _unratified(market), BACKLOG_WAIT_S)
+    await until(lambda: not _unratified(market), BACKLOG_WAIT_S)
     return time.perf_counter() - began
 
 
-async def _until(holds: Callable[[], bool], patience_s: float) -> None:
+async def until(holds: Callable[[], bool], patience_s: float) -> None:
     """Look now and then until something holds, or the patience is at its end."""
     until = time.perf_counter() + patience_s
     while not holds():

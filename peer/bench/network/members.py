@@ -39,6 +39,7 @@ class Members:
         self._folder, self._market = folder, market
         self._running: list[subprocess.Popen[bytes]] = []
         self._names: dict[str, subprocess.Popen[bytes]] = {}
+        self._logs = 0
 
     def __enter__(self) -> Self:
         return self
@@ -68,9 +69,10 @@ class Members:
     def start(self, host: Host, *names: str, **settings: str) -> None:
         """Start one process with these peers in it."""
         command = host.namespace.command(sys.executable, "-m", "peer.bench.network.member", *names)
-        with open(self._log(len(self._running)), "wb") as log:
+        with open(self._log(self._logs), "wb") as log:
             process = subprocess.Popen(command, env=self.environment(host, **settings), stdout=log)
         self._running.append(process)
+        self._logs += 1
         self._names |= dict.fromkeys(names, process)
 
     def forget(self) -> None:
@@ -88,7 +90,7 @@ class Members:
 
     def said(self) -> Iterator[Said]:
         """Everything that was said so far, process by process."""
-        for number in range(len(self._running)):
+        for number in range(self._logs):
             for line in self._log(number).read_text().splitlines():
                 yield Said(**json.loads(line))
 
@@ -99,7 +101,7 @@ class Members:
             at = {said.who: said.at for said in self.said() if said.event == "bound"}
             return max(at[name] for name in names) if at.keys() >= set(names) else None
 
-        return self._wait(last, f"{', '.join(names[:3])} begin")
+        return self.until(last, f"{', '.join(names[:3])} begin")
 
     def seen(self, pairs: Iterable[tuple[str, str]], *, since: float = 0.0) -> float:
         """Wait until each of these (who, whom) is seen, after `since`; when the last of them was. Raises Late."""
@@ -113,9 +115,18 @@ class Members:
                     at = said.at
             return None if missing else at
 
-        return self._wait(last, f"{len(wanted)} pairs see each other")
+        return self.until(last, f"{len(wanted)} pairs see each other")
 
-    def _wait(self, ask: Callable[[], float | None], what: str) -> float:
+    def heard(self, whom: str) -> dict[str, float]:
+        """When each of the others last heard something new of a peer that goes on talking."""
+        return {said.who: said.at for said in sorted(self.said()) if said.event == "hears" and said.whom == whom}
+
+    def counted(self, whom: str) -> int:
+        """How many new statements of it were heard, over all who listen."""
+        return sum(said.event == "hears" and said.whom == whom for said in self.said())
+
+    def until(self, ask: Callable[[], float | None], what: str) -> float:
+        """Ask until there is an answer. Raises Late."""
         until = time.monotonic() + PATIENCE_S
         while (answer := ask()) is None:
             if time.monotonic() > until:
