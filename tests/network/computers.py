@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any, Self
 
 from peer.bench.hosts import Bridge, Host
-from tests.peer.cli.processes import Running, Vendue, wait_until
+from tests.peer.cli.processes import PATIENCE_S, Running, Vendue, wait_until
 
 
 class Computer(Vendue):
@@ -44,9 +43,9 @@ class Watching:
         """By which paths a peer was found."""
         return {line["found"] for line in self._lines() if line["name"] == name}
 
-    def sees(self, *names: str) -> None:
+    def sees(self, *names: str, patience_s: float = PATIENCE_S) -> None:
         """Wait until these peers are there."""
-        wait_until(lambda: self.here >= set(names))
+        wait_until(lambda: self.here >= set(names), patience_s)
 
     def misses(self, *names: str) -> None:
         """Wait until these peers are gone."""
@@ -61,6 +60,8 @@ class Computers:
 
     def __init__(self, bridge: Bridge, hosts: list[Host], *, folder: Path) -> None:
         self.bridge = bridge
+        self.joined: dict[str, str] = {}
+        """Each computer that has joined a market → its member."""
         self._each = {host.name: Computer(host, folder / host.name) for host in hosts}
 
     def __enter__(self) -> Self:
@@ -73,15 +74,6 @@ class Computers:
     def __getitem__(self, name: str) -> Computer:
         return self._each[name]
 
-    def share(self, market: str, *, founder: str) -> None:
-        """Bring the charter of a founder's market to all others, by hand."""
-        charter = Path("home", "markets", market, "charter.vendue")
-        for name, computer in self._each.items():
-            if name != founder:
-                place = computer.folder / charter
-                place.parent.mkdir(parents=True, mode=0o700)
-                shutil.copyfile(self[founder].folder / charter, place)
-
     def cut(self, *names: str) -> None:
         """Pull the plugs of computers."""
         self.bridge.cut(*[self[name].host for name in names])
@@ -89,3 +81,14 @@ class Computers:
     def heal(self, *names: str) -> None:
         """Plug computers in again."""
         self.bridge.heal(*[self[name].host for name in names])
+
+
+def join(founder: Computer, *others: Computer, market: str = "fair") -> dict[str, str]:
+    """Make a market on one computer, which governs it, and have the others join by its codes: host → its member."""
+    founder("init", market)
+    for computer in (founder, *others):
+        computer.environment["VENDUE_MARKET"] = market
+    founder.start("govern").wait_for("Ctrl-C")
+    return {
+        computer.host.name: computer.json("join", founder.json("invite")["code"])["member"] for computer in others
+    }  # fmt: skip

@@ -99,9 +99,9 @@ class Vendue:
                 running.process.wait(PATIENCE_S)
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
+def wait_until(holds: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
     """Look again and again, for a bounded time."""
-    until_s = time.monotonic() + PATIENCE_S
+    until_s = time.monotonic() + patience_s
     while not holds():
         assert time.monotonic() < until_s, "it never came"
         time.sleep(0.02)
