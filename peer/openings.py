@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import metadata
 from typing import NamedTuple
 
 from peer import keystore
@@ -57,7 +59,16 @@ def open_sockets(
         me=introduce(sealer.peer, transport.endpoints, certificate), transport_key=keys.public,
         market_tag=market_tag(membership.market), membership=membership, sealer=sealer, lobby=lobby,
         call=LobbyCall(transport.knocking), runtime_home=folder, known=market.known,
-        mdns=settings.mdns, seeds=seeds,
+        mdns=settings.mdns, seeds=seeds, software=_software(),
     )  # fmt: skip
     warden.look = discovery.look_now
     return Opened(keys, transport, lobby, discovery, passports)
+
+
+@cache
+def _software() -> str:
+    """The version that members are told, for whoever looks why two of them do not understand each other."""
+    try:
+        return metadata.version("vendue")
+    except metadata.PackageNotFoundError:
+        return ""

@@ -52,5 +52,5 @@ def _silent(path: Path, why: str) -> NoPeers:
     return NoPeers(
         "This peer runs, and does not answer.",
         why=f"At {path}: {why}. Its loop is held up: a coroutine of an agent that blocks does that.",
-        do="Look at its log; make a blocking coroutine a plain function, or stop the peer.",
+        do="Look at its log; make a blocking coroutine a plain function; kill -CONT goes on with one that was stopped.",
     )

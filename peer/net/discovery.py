@@ -15,6 +15,8 @@ from pathlib import Path
 import msgspec
 
 from peer.net.addressbook import AddressBook, Found, Gone
+from peer.net.attempts import Attempt, Attempts, Outcome
+from peer.net.endpoints import address
 from peer.net.greeter import Call, Greeter, GreeterLimits, Met
 from peer.net.introductions import Hello, Introduction, Neighbour, on_loopback
 from peer.net.lobby import Lobby
@@ -60,9 +62,11 @@ class Discovery:
         known: Path | None = None,
         mdns: bool = False,
         seeds: Sequence[str] = (),
+        wall_clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        software: str = "",
         limits: DiscoveryLimits | None = None,
     ) -> None:
-        """`transport_key` is our public one; `market_tag` has 8 bytes.
+        """`transport_key` is our public one; `market_tag` has 8 bytes; `software` is the version that others are told.
 
         Without `runtime_home` the folder is not used, and without `known` nothing is remembered. Raises BadConfig on a
         bad seed.
@@ -78,11 +82,11 @@ class Discovery:
         self._greeter = Greeter(
             call, market_tag=market_tag, me=self.introduction, transport_key=transport_key, membership=membership,
             sealer=sealer, is_met=self._is_met, on_met=self._met, on_charter=lambda said: self._on_charter(said),
-            seeds=seeds, limits=limits.greeter,
+            wall_clock=wall_clock, seeds=seeds, limits=limits.greeter,
         )  # fmt: skip
         reception = Reception(
             market_tag=market_tag, me=self.introduction, membership=membership, sealer=sealer,
-            neighbours=self._neighbours, on_caller=self._called,
+            neighbours=self._neighbours, on_caller=self._called, wall_clock=wall_clock, software=software,
         )  # fmt: skip
         lobby.on(Hello, reception.answer)
         self._folder = self._mdns = None
@@ -183,6 +187,16 @@ class Discovery:
         """Every place to knock, and what came of it."""
         return iter(self._greeter.places)
 
+    @property
+    def attempts(self) -> Attempts:
+        """What knocking, and looking into the folder, came to lately."""
+        return self._greeter.attempts
+
+    async def ask(self, where: str, way: Way, said: bytes | None) -> Attempt:
+        """Say hello at an address now, whoever is met already, and give what came of it."""
+        attempt, _ = await self._greeter.ask(where, way, said)
+        return attempt
+
     def find(self, peer_id: bytes) -> Found | None:
         """Where a member is, as far as it was found."""
         return self._book.find(peer_id)
@@ -228,10 +242,13 @@ class Discovery:
         """
         peer_id = introduction.peer_id
         member = self._membership.admit(introduction.certificate, proven=True)
+        host = min(introduction.hosts, key=lambda host: not on_loopback(host))
         if isinstance(member, str) or member.peer != peer_id:
+            why = member if isinstance(member, str) else "it is another peer's"
+            where = address(host, introduction.lobby)
+            self.attempts.note(Attempt(where, Way.FOLDER, peer_id, Outcome.UNPROVEN, why))
             self._unproven[peer_id] = introduction
             return
-        host = min(introduction.hosts, key=lambda host: not on_loopback(host))
         self._tell(self._book.meet(Found(peer_id, introduction.endpoints, host, Way.FOLDER), _now_ms()))
 
     def _file_gone(self, peer_id: bytes) -> None:

@@ -12,11 +12,13 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from peer.net.attempts import Attempt, Attempts, Outcome
 from peer.net.endpoints import address, fault_of_address, split_address
 from peer.net.introductions import (
     Hello,
     Here,
     Introduction,
+    Item,
     Neighbour,
     Newer,
     Refused,
@@ -69,20 +71,24 @@ class Greeter:
         is_met: Callable[[bytes], bool],
         on_met: Callable[[Met], None],
         on_charter: Callable[[bytes], None],
+        wall_clock: Callable[[], int],
         seeds: Iterable[str] = (),
         limits: GreeterLimits | None = None,
     ) -> None:
         """`seeds` are `host:port` of lobbies, as names or addresses; `transport_key` is our public one.
 
         `is_met` tells whether a peer is connected, and need not be looked for; `on_charter` takes a charter as
-        evidence, before the certificate of who sent it is looked at. Raises BadConfig for a seed that is none.
+        evidence, before the certificate of who sent it is looked at; `wall_clock` gives ms. Raises BadConfig for a seed
+        that is none.
         """
         self._call, self._tag, self._me, self._key = call, market_tag, me, transport_key
         self._membership, self._sealer = membership, sealer
         self._is_met, self._on_met, self._on_charter = is_met, on_met, on_charter
         self._limits = limits or GreeterLimits()
         self._seeds = [checked_seed(seed) for seed in seeds]
+        self._wall_clock = wall_clock
         self.places = Places(self._limits.places)
+        self.attempts = Attempts()
         self._knocks: dict[bool, set[asyncio.Task[None]]] = {True: set(), False: set()}
         """Those under way, at places that are known and at others: a flood of these must not hold up those."""
         self._running: asyncio.Task[None] | None = None
@@ -191,24 +197,10 @@ class Greeter:
 
     async def _hello(self, place: Place, where: str) -> str:
         """Say hello at one address; why that was in vain, or nothing."""
-        hello = Hello(self._tag, os.urandom(16), self._membership.charter.body.version, self._me())
-        items = await self._call(where, hello)
-        if items is None:
-            return "no answer"
-        return self._take(place, where, hello, items)
-
-    def _take(self, place: Place, where: str, hello: Hello, items: Sequence[bytes]) -> str:
-        opened = [open_item(item) for item in items]
-        for item in opened:
-            if isinstance(item, Newer):
-                self._on_charter(item.evidence)
+        attempt, opened = await self.ask(where, place.way, place.said)
         here = opened[0] if opened else None
-        if isinstance(here, Refused):
-            return f"refused: {here.why}"
-        if not isinstance(here, Here):
-            return "the answer is none"
-        if why := self._believe(here, hello):
-            return why
+        if attempt.outcome is not Outcome.ANSWERED or not isinstance(here, Here):
+            return attempt.phrase
         self.places.opened(place, here.me.peer_id, _now_ms())
         self._on_met(Met(here.me, _host_of(where), place.way))
         for item in opened:
@@ -216,16 +208,46 @@ class Greeter:
                 self.hint(item.peer_id, item.hosts, item.lobby, Way.EXCHANGE)
         return ""
 
-    def _believe(self, here: Here, hello: Hello) -> str:
-        """Hold an answer against its signature and its certificate; why it does not hold, or nothing."""
-        if here.me.peer_id == self._me().peer_id:
-            return "it is this peer itself"
-        if not holds(here, hello, self._key, self._sealer):
-            return "the answer's signature does not hold"
-        member = self._membership.admit(here.me.certificate)
+    async def ask(self, where: str, way: Way, said: bytes | None) -> tuple[Attempt, list[Item | None]]:
+        """Say hello at one address, whoever is met already; what came of it, and the answer, whether it holds or not.
+
+        A newer charter that is shown is taken in any case: it stands alone, and certificates may hold by it.
+        """
+        began_s = asyncio.get_running_loop().time()
+        hello = Hello(self._tag, os.urandom(16), self._membership.charter.body.version, self._me())
+        items = await self._call(where, hello)
+        took_ms = int(1000 * (asyncio.get_running_loop().time() - began_s))
+        opened = [open_item(item) for item in items or ()]
+        for item in opened:
+            if isinstance(item, Newer):
+                self._on_charter(item.evidence)
+        attempt = Attempt(where, way, said, Outcome.SILENT, took_ms=took_ms)
+        if items is not None:
+            attempt = self._judge(attempt, opened[0] if opened else None, hello)
+        self.attempts.note(attempt)
+        return attempt, opened
+
+    def _judge(self, attempt: Attempt, item: Item | None, hello: Hello) -> Attempt:
+        """Hold an answer against its signature and its certificate."""
+        if isinstance(item, Refused):
+            apart_ms = item.wall_ms - self._wall_clock()
+            return attempt._replace(outcome=Outcome.REFUSED, why=item.why, apart_ms=apart_ms)
+        if not isinstance(item, Here):
+            return attempt._replace(outcome=Outcome.ODD)
+        if item.me.peer_id == self._me().peer_id:
+            return attempt._replace(outcome=Outcome.OURSELVES)
+        if not holds(item, hello, self._key, self._sealer):
+            return attempt._replace(outcome=Outcome.FORGED)
+        told = attempt._replace(
+            who=item.me.peer_id, apart_ms=item.wall_ms - self._wall_clock(), charter_version=item.charter_version,
+            software=item.software,
+        )  # fmt: skip
+        member = self._membership.admit(item.me.certificate)
         if isinstance(member, str):
-            return member
-        return "" if member.peer == here.me.peer_id else "the certificate is another peer's"
+            return told._replace(outcome=Outcome.UNPROVEN, why=member)
+        if member.peer != item.me.peer_id:
+            return told._replace(outcome=Outcome.UNPROVEN, why="it is another peer's")
+        return told._replace(outcome=Outcome.ANSWERED)
 
 
 async def _found_out(seed: Place) -> tuple[str, ...]:

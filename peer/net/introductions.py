@@ -1,9 +1,11 @@
 """What is said in a lobby when peers meet, and how it looks on the wire; this file opens no socket.
 
     ["hello", market tag, nonce, charter version, introduction]    →    one or more of
-    ["here", introduction, signature]   ["charter", evidence]   ["neighbour", peer id, hosts, port]   ["refused", why]
+    ["here", introduction, wall clock, charter version, software, signature]
+    ["charter", evidence]   ["neighbour", peer id, hosts, port]   ["refused", why, wall clock]
 
 An answer is signed over the question's nonce and the asker's transport key, so it is that peer's own word, and of now.
+Wall clocks are told for people: nothing is decided by another's.
 A neighbour is hearsay: a place to knock, no more.
 """
 
@@ -23,6 +25,8 @@ NEIGHBOURS_MAX: Final = 256
 """Peers named in one answer: 40 kB, and they name others again."""
 CHARTER_BYTES_MAX: Final = 160 * 1024
 """A charter full to its bounds as evidence, and room."""
+SOFTWARE_MAX: Final = 40
+"""Characters of a program's version."""
 DOMAIN: Final = b"vendue.hello.v1\0"
 """What the message under an answer's signature begins with: prefix-free from everything else that a peer signs."""
 
@@ -31,6 +35,7 @@ MarketTag = Annotated[bytes, Meta(min_length=8, max_length=8)]
 Nonce = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Hosts = Annotated[tuple[Annotated[str, Meta(max_length=62)], ...], Meta(min_length=1, max_length=HOSTS_MAX)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
+WallClock = Annotated[int, Meta(ge=0, le=COUNTER_MAX)]
 
 
 class Introduction(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -61,6 +66,9 @@ class Here(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag
     """The first item of the answer: who was asked, by its own signature."""
 
     me: Introduction
+    wall_ms: WallClock
+    charter_version: Annotated[int, Meta(ge=1, le=COUNTER_MAX)]
+    software: Annotated[str, Meta(max_length=SOFTWARE_MAX)]
     signature: Annotated[bytes, Meta(min_length=64, max_length=64)]
 
 
@@ -79,9 +87,10 @@ class Newer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, ta
 
 
 class Refused(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="refused"):
-    """Nothing is said to this asker, and why; a fixed phrase."""
+    """Nothing is said to this asker, and why, in a fixed phrase; not signed, so a hint for people and no more."""
 
     why: Annotated[str, Meta(max_length=200)]
+    wall_ms: WallClock
 
 
 Item: TypeAlias = Here | Neighbour | Newer | Refused
@@ -124,15 +133,20 @@ def on_loopback(host: str) -> bool:
         return False
 
 
-def sign_here(me: Introduction, hello: Hello, asker_key: bytes, sealer: Sealer) -> Here:
-    """Answer a hello of the asker with this transport key: us, signed for it alone."""
-    return Here(me, sealer.sign(_said(me, hello, asker_key)))
+def sign_here(
+    me: Introduction, hello: Hello, asker_key: bytes, sealer: Sealer, *, wall_ms: int, charter_version: int,
+    software: str,
+) -> Here:  # fmt: skip
+    """Answer a hello of the asker with this transport key: us and how it is with us, signed for it alone."""
+    unsigned = Here(me, wall_ms, charter_version, software, bytes(64))
+    return msgspec.structs.replace(unsigned, signature=sealer.sign(_said(unsigned, hello, asker_key)))
 
 
 def holds(here: Here, hello: Hello, asker_key: bytes, sealer: Sealer) -> bool:
     """Tell whether an answer is by the peer that it names, and to this hello of ours."""
-    return sealer.verify(here.me.peer_id, _said(here.me, hello, asker_key), here.signature)
+    return sealer.verify(here.me.peer_id, _said(here, hello, asker_key), here.signature)
 
 
-def _said(me: Introduction, hello: Hello, asker_key: bytes) -> bytes:
-    return DOMAIN + hello.market_tag + hello.nonce + asker_key + pack(me)
+def _said(here: Here, hello: Hello, asker_key: bytes) -> bytes:
+    told = pack((here.me, here.wall_ms, here.charter_version, here.software))
+    return DOMAIN + hello.market_tag + hello.nonce + asker_key + told

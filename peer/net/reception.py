@@ -11,6 +11,7 @@ from itertools import islice
 
 from peer.net.introductions import (
     NEIGHBOURS_MAX,
+    SOFTWARE_MAX,
     Hello,
     Introduction,
     Neighbour,
@@ -39,8 +40,11 @@ class Reception:
         sealer: Sealer,
         neighbours: Callable[[], Iterable[Neighbour]],
         on_caller: Callable[[Introduction], None],
+        wall_clock: Callable[[], int],
+        software: str,
     ) -> None:
-        """`on_caller` is told who asked, and where it says that it is."""
+        """`on_caller` is told who asked, and where it says that it is; `wall_clock` gives ms, `software` is ours."""
+        self._wall_clock, self._software = wall_clock, software[:SOFTWARE_MAX]
         self._tag, self._me, self._membership, self._sealer = market_tag, me, membership, sealer
         self._neighbours, self._on_caller = neighbours, on_caller
 
@@ -48,13 +52,17 @@ class Reception:
         """Answer the holder of a transport key."""
         why = self._fault(hello, key)
         if why is not None:
-            return [pack(Refused(why))]
+            return [pack(Refused(why, self._wall_clock()))]
         self._on_caller(hello.me)
         others = (one for one in self._neighbours() if one.peer_id != hello.me.peer_id)
         charter = self._membership.charter
         newer = charter.body.version > hello.charter_version
+        here = sign_here(
+            self._me(), hello, key, self._sealer, wall_ms=self._wall_clock(), charter_version=charter.body.version,
+            software=self._software,
+        )  # fmt: skip
         return [
-            pack(sign_here(self._me(), hello, key, self._sealer)),
+            pack(here),
             *([pack(Newer(evidence_of(charter, self._sealer)))] if newer else []),
             *(pack(one) for one in islice(others, NEIGHBOURS_MAX)),
         ]

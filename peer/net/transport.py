@@ -111,6 +111,11 @@ class Transport:
         """How many connections to us are known to be of `peer`."""
         return len(self._conduct.visitors.of(peer))
 
+    def hears(self, peer: bytes) -> bool:
+        """Tell whether our call to the publisher of `peer` is connected; what locks say comes after that."""
+        source = self._conduct.sources.get(peer)
+        return source is not None and source.descriptor is not None
+
     @property
     def liars(self) -> frozenset[bytes]:
         """Topics of peers that somebody else has asked for, on a connection that has not ended yet."""

@@ -15,6 +15,7 @@ from typing import Any, Self
 import msgspec
 import zmq
 
+from peer.hostmember import wall_clock_ms
 from peer.net.endpoints import Endpoints
 from peer.net.introductions import Hello, introduce, pack, sign_here
 from peer.runtime import Runtime
@@ -74,7 +75,10 @@ class Rogue(Attacker):
     def answer(self, hello: Hello) -> list[bytes]:
         """What our lobby answers."""
         key = read_certificate(hello.me.certificate).certificate.transport_key
-        return [pack(sign_here(self.me, hello, key, self.papers.sealer)), *self.also]
+        here = sign_here(
+            self.me, hello, key, self.papers.sealer, wall_ms=wall_clock_ms(), charter_version=1, software="rogue"
+        )
+        return [pack(here), *self.also]
 
     # Meeting
 

@@ -27,7 +27,7 @@ SHOWN_MAX: Final = 3
 
 
 def checks(settings: Settings, market: MarketHome) -> Iterator[Check]:
-    """From the disk up to those who run here now."""
+    """From the disk up to what was recorded on it."""
     yield from guarded("data home", lambda: _home(settings))
     yield from guarded("disk", lambda: disk(data_home(settings.home)))
     yield from guarded("runtime folder", lambda: _runtime(settings))
@@ -36,6 +36,10 @@ def checks(settings: Settings, market: MarketHome) -> Iterator[Check]:
     yield from guarded("keys", lambda: _keys(market))
     yield from guarded("files", lambda: _files(market))
     yield from guarded("journals", lambda: _journals(market))
+
+
+def running(settings: Settings, market: MarketHome) -> Iterator[Check]:
+    """Those who run here now; takes two seconds if one of them does not answer."""
     yield from guarded("peers", lambda: _peers(settings, market))
 
 
@@ -157,7 +161,7 @@ def _peers(settings: Settings, market: MarketHome) -> Iterator[Check]:
         if one.answer is None:
             yield Check(
                 "peers", "bad", f"{one.name} runs and does not answer: its loop is held up.",
-                "Look at its log. A coroutine of an agent that blocks does that: make it a plain function.",
+                "Look at its log: a coroutine that blocks does that (make it a plain function), or kill -STOP.",
             )  # fmt: skip
         elif one.answer.get("ok") is not True:
             missing = "; ".join(map(str, one.answer.get("missing", [])))[:200]

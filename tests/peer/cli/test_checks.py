@@ -146,7 +146,7 @@ def test_a_peer_that_does_not_answer_is_a_finding(market: MarketHome) -> None:
     with socket.socket(socket.AF_UNIX) as hung:
         hung.bind(str(health_socket(home.path, runtime_home())))
         hung.listen()
-        (check,) = found(homes.checks(Settings(), market), "peers")
+        (check,) = homes.running(Settings(), market)
     assert (check.grade, "poet runs and does not answer" in check.says) == ("bad", True)
     os.unlink(health_socket(home.path, runtime_home()))
 

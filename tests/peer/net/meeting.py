@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from peer.constitution import Constitution
 from peer.contacts import Contacts
 from peer.home import MarketHome
+from peer.hostmember import wall_clock_ms
 from peer.net.discovery import Discovery, DiscoveryLimits
 from peer.net.endpoints import address
 from peer.net.greeter import GreeterLimits
@@ -52,9 +53,14 @@ QUICK = DiscoveryLimits(
 
 def found_market(name: str = "open", **changes: object) -> Statement[Charter]:
     """The first charter of a market; tests of several processes share one loopback, so each has its own."""
-    authority = Author(f"authority of {name} {os.getpid()}")
+    authority = authority_of(name)
     body = msgspec.structs.replace(charter_of(), admission=Admission.OPEN, **changes)
     return authority.say(body, market=NO_MARKET, seq=1)
+
+
+def authority_of(name: str) -> Author:
+    """Whoever signs the charters of a market of that name."""
+    return Author(f"authority of {name} {os.getpid()}")
 
 
 OPEN, OTHER = found_market(), found_market("another")
@@ -110,6 +116,7 @@ class Member:
         shown: bytes | None = None,
         limits: DiscoveryLimits = QUICK,
         home: Path | None = None,
+        wall_clock: Callable[[], int] = wall_clock_ms,
     ) -> None:
         """`shown` is the certificate, if it is to be another than its own."""
         market = market_of(charter)
@@ -128,6 +135,7 @@ class Member:
             sealer=sealer(number), lobby=self.lobby,
             call=LobbyCall(self.transport.knocking, limits=CallLimits(timeout_ms=1_000)),
             runtime_home=runtime, known=known, mdns=mdns, seeds=seeds, limits=limits,
+            wall_clock=wall_clock,
         )  # fmt: skip
         self.warden.look = self.discovery.look_now
         self.events: list[Event] = []

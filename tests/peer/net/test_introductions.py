@@ -41,7 +41,7 @@ class Changed:
 
 def test_answer_holds_for_the_question_the_asker_and_the_words_that_were_signed() -> None:
     """Whatever is changed, or shown to somebody else, holds no more: an answer cannot be passed on."""
-    here = sign_here(ME, HELLO, KEY, sealer(1))
+    here = sign_here(ME, HELLO, KEY, sealer(1), wall_ms=5, charter_version=1, software="1.0")
     assert holds(here, HELLO, KEY, sealer(2))
     for changed in (
         Changed(here, replace(HELLO, nonce=b"another nonce 16")),
@@ -50,11 +50,14 @@ def test_answer_holds_for_the_question_the_asker_and_the_words_that_were_signed(
         Changed(replace(here, me=replace(ME, hosts=("192.0.2.1",)))),
         Changed(replace(here, me=replace(ME, lobby=9))),
         Changed(replace(here, me=replace(ME, peer_id=peer_id(2)))),
+        Changed(replace(here, wall_ms=6)),
+        Changed(replace(here, charter_version=2)),
+        Changed(replace(here, software="2.0")),
     ):
         assert not holds(changed.here, changed.hello, changed.key, sealer(2))
 
 
-@pytest.mark.parametrize("item", [Neighbour(peer_id(1), ("127.0.0.1",), 1), Newer(b"e"), Refused("why")])
+@pytest.mark.parametrize("item", [Neighbour(peer_id(1), ("127.0.0.1",), 1), Newer(b"e"), Refused("why", 7)])
 def test_item_comes_back_as_it_was(item: Neighbour | Newer | Refused) -> None:
     """Each item of an answer stands for itself."""
     assert open_item(pack(item)) == item
@@ -62,7 +65,7 @@ def test_item_comes_back_as_it_was(item: Neighbour | Newer | Refused) -> None:
 
 def test_item_needs_an_admissible_key_and_usable_addresses() -> None:
     """A hint that cannot be right is no hint."""
-    good = sign_here(ME, HELLO, KEY, sealer(1))
+    good = sign_here(ME, HELLO, KEY, sealer(1), wall_ms=5, charter_version=1, software="1.0")
     assert open_item(pack(good)) == good
     for bad in (
         Neighbour(bytes(32), ("127.0.0.1",), 1),
@@ -72,6 +75,8 @@ def test_item_needs_an_admissible_key_and_usable_addresses() -> None:
         Neighbour(peer_id(1), ("127.0.0.1",), 65_536),
         replace(good, me=replace(ME, hosts=("224.0.0.1",))),
         replace(good, me=replace(ME, publish=0)),
+        replace(good, software="v" * 41),
+        replace(good, wall_ms=-1),
         replace(good, me=replace(ME, certificate=bytes(2_000))),
     ):
         assert open_item(pack(bad)) is None
@@ -87,7 +92,7 @@ def test_foreign_implementation_reads_the_same_bytes() -> None:
     """The wire is plain MessagePack arrays."""
     me = [peer_id(1), ["127.0.0.1", "2001:db8::1"], 1, 2, 3, b"certificate"]
     assert msgpack.unpackb(pack(HELLO)) == ["hello", b"the tag8", bytes(16), 1, me]
-    assert msgpack.unpackb(pack(Refused("why"))) == ["refused", "why"]
+    assert msgpack.unpackb(pack(Refused("why", 7))) == ["refused", "why", 7]
 
 
 def test_only_this_computers_own_addresses_are_on_loopback() -> None:

@@ -1,0 +1,84 @@
+"""Whom a person means by a printed id, the beginning of one, or a name on a card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from peer import keystore
+from peer.cli.memberlist import Known, members_known
+from peer.cli.records import homes_of
+from peer.home import MarketHome
+from peer.hostmember import wall_clock_ms
+from peer.market import Market
+from protocol.errors import UsageError, VendueError
+from protocol.keys import Ed25519Sealer, PeerId, parse_peer, print_peer
+
+PREFIX_MIN: Final = 4
+"""Characters of an id that one has to type at least."""
+WHOLE_MIN: Final = 50
+"""With so many characters a whole id was meant, and there is a slip in it."""
+SHOWN_MAX: Final = 5
+
+
+class Acquaintances:
+    """Who is known on this computer, and as whom: read once, before anybody is asked."""
+
+    def __init__(self, market: MarketHome) -> None:
+        self.members = {one.peer: one for one in _members(market)}
+        self.homes = {peer: name for name, peer in _homes(market)}
+
+    def find(self, said: str, market: Market) -> PeerId | None:
+        """The one who is meant, among these and those who are seen now. Raises UsageError if it may be several."""
+        try:
+            return parse_peer(said)
+        except ValueError as error:
+            letters = said.replace("-", "").strip().lower()
+            if len(letters) >= WHOLE_MIN:
+                raise UsageError(f"{said[:80]!r} is no peer id: {error}.", do="See: vendue peers --json") from None
+        fits = sorted(set(self._called(said, market)) or set(self._beginning(letters, market)))
+        if len(fits) > 1:
+            raise UsageError(
+                f"{len(fits)} peers are called {said[:80]!r}.",
+                why=f"They are {', '.join(print_peer(peer) for peer in fits[:SHOWN_MAX])}.",
+                do="Type the peer id of the one that is meant.",
+            )
+        return PeerId(fits[0]) if fits else None
+
+    def _called(self, name: str, market: Market) -> Iterator[bytes]:
+        """Whoever is here under a name; if nobody is, whoever was."""
+        directory = market.runtime.node.directory
+        here = [peer for peer in directory.here if directory.name_of(peer) == name]
+        yield from here or [peer for peer, home in self.homes.items() if home == name]
+        if not here:
+            yield from (peer for peer, one in self.members.items() if one.name == name)
+
+    def _beginning(self, letters: str, market: Market) -> Iterator[bytes]:
+        if len(letters) >= PREFIX_MIN:
+            yield from (peer for peer in self._all(market) if print_peer(peer).replace("-", "").startswith(letters))
+
+    def _all(self, market: Market) -> set[bytes]:
+        runtime = market.runtime
+        named = (place.said for place in runtime.discovery.places)
+        tried = (peer for attempt in runtime.discovery.attempts for peer in (attempt.said, attempt.who))
+        membership = runtime.constitution.membership
+        revoked = (out.member for out in membership.charter.body.revocations)
+        sources: Iterable[Iterable[bytes | None]] = (
+            membership.members, runtime.node.directory.cards, self.members, self.homes, named, tried, revoked,
+        )  # fmt: skip
+        return {peer for source in sources for peer in source if peer is not None} - {runtime.node.peer}
+
+
+def _members(market: MarketHome) -> list[Known]:
+    try:
+        return members_known(market, wall_ms=wall_clock_ms())
+    except VendueError:  # what is wrong with the records here is told by the checks of the homes
+        return []
+
+
+def _homes(market: MarketHome) -> Iterator[tuple[str, PeerId]]:
+    for home in homes_of(market):
+        try:
+            yield home.path.name, Ed25519Sealer(keystore.load(home.key)).peer
+        except VendueError:
+            continue
