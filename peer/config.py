@@ -65,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             pattern=rf"^{_PLACE}( *, *{_PLACE}){{0,15}}\Z",
             title="a list of addresses and names of network interfaces",
-            description="Where this peer can be reached: addresses or network interfaces of this computer.",
+            description="Where others reach peers here: addresses or interfaces of this computer, as eth0.",
         ),
     ] = "127.0.0.1"
     ports: Annotated[
@@ -79,7 +79,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     seeds: Annotated[
         tuple[_Seed, ...],
         Meta(
-            max_length=64, title="a list of host:port", description="Peers to ask first, besides those found by mDNS."
+            max_length=64,
+            title="a list of host:port",
+            description="Lobbies of members to ask, where mDNS does not reach.",
         ),
     ] = ()
     mdns: Annotated[bool, Meta(description="Whether to look for peers, and be found, by multicast DNS.")] = True

@@ -29,7 +29,7 @@ def charter() -> None:
     """Show the charter of a market, and change it."""
 
 
-@charter.command()
+@charter.command(short_help="Show the newest version known here.")
 @asked(*READING)
 def show(invocation: Invocation) -> None:
     """Show the newest version of the charter that this computer holds."""
@@ -37,7 +37,7 @@ def show(invocation: Invocation) -> None:
     invocation.answer(_document(newest), lambda: _tell(newest))
 
 
-@charter.command()
+@charter.command(short_help="Sign the next version of the charter.")
 @click.option("--admission", type=click.Choice([str(mode) for mode in Admission]), help="Who may be a member.")
 @click.option("--admitter", "more", multiple=True, metavar="PEER|NAME", help="Let this member sign certificates too.")
 @click.option("--no-admitter", "less", multiple=True, metavar="PEER|NAME", help="... and this one no longer.")
@@ -49,11 +49,11 @@ def amend(
     invocation: Invocation, admission: str | None, more: Sequence[str], less: Sequence[str], seated: Sequence[str],
     unseated: Sequence[str], authority: Path | None,
 ) -> None:  # fmt: skip
-    """Say the next version of the charter. This takes the authority's key.
+    """Sign the next version of the charter, which takes the authority's key.
 
-    With another seat the quorum is a majority to permit, and as many to veto as can stop that. Contracts live under the
-    version that they were announced under, to their end. Whoever an admitter has let in is in for only as long as the
-    charter names that admitter.
+    It binds every peer that hears of it from then on; a contract lives to its end under the version that it was
+    announced under. With another seat the quorum becomes a majority to permit, and as many to veto as can stop that.
+    Whoever an admitter has let in stays in only as long as the charter names that admitter.
     """
     market = joined(invocation.market)
     if not (admission or more or less or seated or unseated):

@@ -42,10 +42,10 @@ def systemd(invocation: Invocation, file: Path, user: str | None) -> None:
     invocation.answer({"unit": unit, "user": user}, lambda: click.echo(unit, nl=False))
 
 
-@deploy.command()
+@deploy.command(short_help="Print a Procfile, a line for each peer.")
 @click.argument("file", type=click.Path(path_type=Path), default=PEERS_FILE)
 @asked()
 def procfile(invocation: Invocation, file: Path) -> None:
-    """Print a Procfile, a line for each peer, for foreman, honcho and the like."""
+    """Print a Procfile, with a line for each peer of FILE, for foreman, honcho and the like."""
     text = write_procfile(read_host(file))
     invocation.answer({"procfile": text}, lambda: click.echo(text, nl=False))

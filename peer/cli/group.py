@@ -54,7 +54,7 @@ SECTIONS: Final[dict[str, dict[str, Listed]]] = {
         "sim": Listed("simulations.cli.sim:sim", "Simulate markets of any size, and whatever can go wrong in them."),
     },
     "This computer": {
-        "doctor": Listed("peer.cli.doctor:doctor", "Say what works here, what does not, and how to mend it."),
+        "doctor": Listed("peer.cli.doctor:doctor", "Say what works here, why peers do not meet, and what to do."),
         "key": Listed("peer.cli.key:key", "Show the public half of a peer's key."),
         "config": Listed("peer.cli.settings:config", "Show the settings in force, and where each comes from."),
         "completion": Listed("peer.cli.completion:completion", "Print a script that completes commands in a shell."),
@@ -127,5 +127,6 @@ def _version(ctx: click.Context, _parameter: click.Parameter, chosen: bool) -> N
 def vendue() -> None:
     """A marketplace for agents with no middle: announce tasks, bid, work, settle; a governor audits and vetoes.
 
-    Begin with two terminals: `vendue run FILE` in one, `vendue announce SKILL JSON --budget N` in the other.
+    Begin with two terminals: `vendue run FILE` in one, `vendue announce SKILL JSON --budget N` in the other. For a
+    second computer: `vendue init NAME` and `vendue invite` here, `vendue join CODE` there.
     """

@@ -20,7 +20,7 @@ from protocol.notices import Admission
 @click.argument("name")
 @click.option(
     "--admission", type=click.Choice([str(mode) for mode in Admission]), default="invite", show_default=True,
-    help="Who may be a member: who has a code, who is admitted by hand (list), or everybody.",
+    help="Who may be a member: whoever has a code (invite), is admitted by hand (list), or comes (open).",
 )  # fmt: skip
 @click.option("--no-governor", is_flag=True, help="Make a market that nobody governs.")
 @click.option(
@@ -31,8 +31,9 @@ from protocol.notices import Admission
 def init(invocation: Invocation, name: str, admission: str, no_governor: bool, authority: Path | None) -> None:
     """Make a market called NAME on this computer.
 
-    Its first governor lives here and lets others in, while it runs. The key of the market's authority signs each
-    version of the charter, so it is needed to revoke members, and is best kept apart.
+    Its first governor lives here, and lets others in while it runs. For other computers to reach it, name a network
+    interface: --interface eth0. The key of the market's authority signs each version of the charter, so it is needed to
+    revoke members, and best kept apart.
     """
     if name == LOCAL:
         raise UsageError(f"The market {LOCAL!r} founds itself.", do="Take another name.")

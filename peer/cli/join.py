@@ -37,7 +37,9 @@ CODE_CHARACTERS_MAX: Final = 256
 
 @click.command()
 @click.argument("code", required=False, metavar="[CODE|-]")
-@click.option("--seed", "more_seeds", multiple=True, metavar="HOST:PORT", help="Where a member's lobby is.")
+@click.option(
+    "--seed", "more_seeds", multiple=True, metavar="HOST:PORT", help="A member to ask, where multicast does not reach."
+)
 @click.option("--name", metavar="NAME", help="What to call the market here, if not by its own name.")
 @click.option("--request", "by_hand", is_flag=True, help="Print a request, to be admitted by hand.")
 @click.option("--admit", "admission", metavar="FILE|-", help="Take what `vendue member admit` printed for it.")
@@ -46,10 +48,10 @@ def join(
     invocation: Invocation, code: str | None, more_seeds: Sequence[str], name: str | None, by_hand: bool,
     admission: str | None,
 ) -> None:  # fmt: skip
-    """Make this computer a member of a market: CODE is what `vendue invite` printed; with - it is read from a pipe.
+    """Make this computer a member of a market, with the CODE that `vendue invite` printed; - reads it from a pipe.
 
-    The market is found on this computer, by multicast, or at --seed. Nothing is shown to anybody there before it has
-    proved to be the market's admitter.
+    The market is looked for on this computer, by multicast, and at --seed. Nothing of the code is shown to anybody
+    before it has proved to be the market's admitter.
     """
     if sum((code is not None, by_hand, admission is not None)) != 1:
         raise UsageError(

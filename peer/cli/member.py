@@ -37,10 +37,13 @@ def member() -> None:
     """List the members of a market, admit them by hand, revoke and renew them."""
 
 
-@member.command("list")
+@member.command("list", short_help="Show who is, or was, a member.")
 @asked(*READING)
 def list_members(invocation: Invocation) -> None:
-    """Show who is known here as a member: let in by the admitter here, or by a card that a peer here has heard."""
+    """Show who is known on this computer to be a member, or to have been one.
+
+    These are all that the admitter here has let in, and whoever has shown its card to a peer here.
+    """
     market = joined(invocation.market)
     known, reasons = members_known(market, wall_ms=wall_clock_ms()), Register(market.register).reasons()
     document = {"market": invocation.settings.market, "members": [_document(one, known, reasons) for one in known]}
@@ -63,7 +66,7 @@ def list_members(invocation: Invocation) -> None:
     invocation.answer(document, table)
 
 
-@member.command()
+@member.command(short_help="Put a member out, for good.")
 @click.argument("who", metavar="PEER|NAME")
 @click.option("--reason", default="", metavar="TEXT", help="Why, for whoever looks at the list later.")
 @click.option("--force", is_flag=True, help="Also an admitter, with all that it let in, or this computer itself.")
@@ -99,15 +102,15 @@ def revoke(invocation: Invocation, who: str, reason: str, force: bool, authority
     invocation.answer(document, show)
 
 
-@member.command()
+@member.command(short_help="Let a computer in by hand, without a code.")
 @click.argument("request", metavar="FILE|-")
 @click.option("--role", type=click.Choice(list(ROLES)), default="agent", show_default=True, help="What it may do.")
 @click.option("--name", "label", default="", metavar="TEXT", help="What to call it in the list.")
 @asked(*READING)
 def admit(invocation: Invocation, request: str, role: str, label: str) -> None:
-    """Let a computer in by hand: FILE has what `vendue join --request` printed there.
+    """Let a computer in by hand, without a code: FILE is what `vendue join --request` printed there.
 
-    What this prints goes back there: vendue join --admit FILE.
+    What this prints goes back to that computer: `vendue join --admit FILE`.
     """
     market = invocation.market
     admitter, charter = admitter_here(market)
@@ -131,7 +134,7 @@ def admit(invocation: Invocation, request: str, role: str, label: str) -> None:
     invocation.answer(document, show)
 
 
-@member.command()
+@member.command(short_help="Get a new certificate for this computer.")
 @asked(*JOINING)
 def renew(invocation: Invocation) -> None:
     """Get a new certificate for this computer, with the same rights, from the market's admitter.

@@ -72,10 +72,16 @@ async def _ports(market: Market) -> AsyncIterator[Check]:
 
 
 def multicast(market: Market) -> Iterator[Check]:
-    """Why mDNS does not work, if it does not."""
-    failure = market.runtime.discovery.mdns_failure
-    if failure is not None:
-        yield Check("mdns", "note", printable(failure), ALONE_DO)
+    """Why mDNS does not work, or whom it has told us of."""
+    discovery = market.runtime.discovery
+    if discovery.mdns_failure is not None:
+        yield Check("mdns", "note", printable(discovery.mdns_failure), ALONE_DO)
+    elif market.settings.mdns:
+        named = {place.said for place in discovery.places if place.way is Way.MDNS}
+        named |= {found.peer_id for found in discovery.known if found.path is Way.MDNS}
+        yield Check(
+            "mdns", "ok", f"announced on {market.settings.interface}; records of {len(named)} others were heard"
+        )
 
 
 async def _ask(market: Market, found: Found) -> Attempt:

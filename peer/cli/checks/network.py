@@ -65,7 +65,7 @@ def _multicasts(settings: Settings) -> Iterator[Check]:
             continue  # there is none on ::1, and 127.0.0.1 does for this computer
         why = _multicast_fault(host)
         if why is None:
-            yield Check("multicast", "ok", f"works on {host}")
+            yield Check("multicast", "ok", f"sent and heard on {host}")
             continue
         yield Check(
             "multicast", "note", f"does not work on {host}: {why}.",
