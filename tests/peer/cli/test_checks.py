@@ -163,3 +163,11 @@ def test_multicast_is_tried_on_each_address_that_was_chosen() -> None:
     (check,) = found(network.checks(Settings(interface="127.0.0.1")), "multicast")
     assert check.grade in ("ok", "note")
     assert "127.0.0.1" in check.says
+
+
+def test_a_network_without_multicast_is_named_with_what_to_do_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no fault of this computer's, so it is a note; seeds do as well."""
+    monkeypatch.setattr(network, "_multicast_fault", lambda _host: "[Errno 101] Network is unreachable")
+    (check,) = found(network.checks(Settings(interface="127.0.0.1")), "multicast")
+    assert (check.grade, "Network is unreachable" in check.says) == ("note", True)
+    assert "--seeds HOST:PORT" in check.do
