@@ -106,8 +106,9 @@ async def _in_vain(market: Market, asked: list[Attempt]) -> AsyncIterator[Check]
         if attempt.outcome in (Outcome.REFUSED, Outcome.UNPROVEN, Outcome.FORGED) and len(told_of) < ASKED_MAX:
             told_of.add(attempt.address)
             yield await explain("hello", attempt)
-    for attempt in latest.values():
-        if attempt.way is Way.SEED and attempt.address not in told_of and attempt.outcome is not Outcome.ANSWERED:
+    seeds = {attempt.address: attempt for attempt in market.runtime.discovery.attempts if attempt.way is Way.SEED}
+    for attempt in seeds.values():
+        if attempt.address not in told_of and attempt.outcome is not Outcome.ANSWERED:
             check = await explain("seed", attempt)
             # One that is away is no harm while others are there.
             yield check._replace(grade="note", code=0) if market.runtime.discovery.known else check
@@ -125,9 +126,9 @@ def _compared(market: Market, asked: list[Attempt]) -> Iterator[Check]:
         worst = max(apart, key=lambda one: abs(one.apart_ms or 0))
         whose = name_of(market, worst.who) if worst.who is not None else worst.address.removeprefix("tcp://")
         yield clock(worst.apart_ms or 0, whose)
-    ours = market.runtime.constitution.membership.charter.body.version
-    newest = max((one.charter_version for one in asked), default=ours)
-    yield charter(ours, newest)
+    versions = [one.charter_version for one in asked if one.charter_version]
+    if versions:
+        yield charter(market.runtime.constitution.membership.charter.body.version, max(versions))
 
 
 def charter(ours: int, theirs: int) -> Check:

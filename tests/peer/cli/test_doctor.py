@@ -143,6 +143,16 @@ async def test_clock_that_is_wrong_by_an_hour_is_named_whoever_refuses_whom() ->
         assert exit_code(found.values()) == 8
 
 
+async def test_seed_that_is_remembered_as_well_is_told_as_a_seed() -> None:
+    """A member was there the last time, and is away: both paths name one address."""
+    charter = settle("away")
+    async with a_member(charter, by_folder=False) as member:
+        await diagnose(None, member.seed)
+    found = await diagnose(None, member.seed)
+    assert f"{member.seed}, by seed: connection refused" in found["seed"].says
+    assert exit_code(found.values()) == 3
+
+
 async def test_nobody_of_that_name_is_told_with_what_each_path_gave() -> None:
     """Folder, mDNS, seeds, memory and exchange each say their part."""
     settle("nobody")
