@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import zmq
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from protocol.bundle import seal
 from protocol.codec import encode
 from protocol.keys import Ed25519Sealer
-from protocol.statements import AnyStatement, Body
+from protocol.statements import AnyStatement, Body, Statement
 
+B = TypeVar("B", bound=Body)
 PATIENCE_S = 15.0
 """How long anything may take on a machine that is busy with other tests."""
 _OUTCOMES = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -165,7 +166,7 @@ class Voice:
     def peer(self) -> bytes:
         return self.sealer.peer
 
-    def say(self, body: Body, *, about: bytes | None = None, **changes: object) -> AnyStatement:
+    def say(self, body: B, *, about: bytes | None = None, **changes: object) -> Statement[B]:
         """A statement of ours, in our feed and this market unless `changes` say otherwise."""
         self._seq += 1
         envelope = {

@@ -18,16 +18,26 @@ from protocol.bundle import evidence_of, seal
 from protocol.keys import Ed25519Sealer
 from protocol.notices import Charter
 from protocol.statements import Statement
-from tests.threats.attacker import until
+from tests.threats.attacker import Voice, until
 from tests.threats.rogue import Rogue, heard
 from tests.threats.stage import Stage, target
 
 
+def forgiving(stage: Stage) -> Charter:
+    """What the next version would say if nobody were revoked."""
+    return msgspec.structs.replace(stage.newest.body, version=stage.newest.body.version + 1, revocations=())
+
+
 def by_somebody_else(stage: Stage) -> tuple[Statement[Charter], Ed25519Sealer]:
     """A version that forgives everybody, by the attacker's own key."""
-    body = msgspec.structs.replace(stage.newest.body, version=stage.newest.body.version + 1, revocations=())
+    voice = Voice(stage.papers("attacker").sealer, stage.market)
+    return voice.say(forgiving(stage), about=stage.newest.id), voice.sealer
+
+
+def under_a_false_seal(stage: Stage) -> tuple[Statement[Charter], Ed25519Sealer]:
+    """The same in the authority's name and feed, with the attacker's signature."""
     attacker = stage.papers("attacker").sealer
-    return write_charter(body, attacker, stage.newest), attacker
+    return write_charter(forgiving(stage), attacker, stage.newest), attacker
 
 
 def older(stage: Stage) -> tuple[Statement[Charter], Ed25519Sealer]:
@@ -35,7 +45,7 @@ def older(stage: Stage) -> tuple[Statement[Charter], Ed25519Sealer]:
     return stage.charter, stage.authority
 
 
-@pytest.mark.parametrize("offered", [older, by_somebody_else])
+@pytest.mark.parametrize("offered", [older, by_somebody_else, under_a_false_seal])
 async def test_what_is_offered_undoes_no_revocation(stage: Stage, offered: Any) -> None:
     """In the lobby, in a bundle, as evidence and as a file: the revoked member stays out."""
     caller = stage.caller.runtime
