@@ -53,12 +53,15 @@ async def auction(stage: Stage) -> None:
 
 
 async def read(folder: Path) -> list[bytes]:
-    """Capture two peers from their first packet, over their meeting and an auction, to their goodbye; what is found."""
+    """Capture two peers from their first packet to their goodbye: an auction, and a hello of a third; what is found."""
     with captured() as capture:
         async with Stage(folder, name=MARKET, budget_max=10 * PRICE) as stage:
             await stage.begin(embroiderer(), mdns=True)
-            places = [target(runtime) for runtime in (stage.worker, stage.caller.runtime)]
             await auction(stage)
+            seed = target(stage.worker).lobby.removeprefix("tcp://")
+            newcomer = await stage.run("newcomer", home=stage.elsewhere(folder / "elsewhere"), seeds=(seed,))
+            await stage.know(stage.worker, newcomer.node.peer)
+            places = [target(runtime) for runtime in (stage.worker, stage.caller.runtime, newcomer)]
             await until(
                 lambda: any(b"_vendue" in packet for packet in capture.packets), why="nothing was announced", seconds=60
             )
