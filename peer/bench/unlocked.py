@@ -61,9 +61,12 @@ class OpenWarden:
         return True
 
     def peer_of(self, topic: bytes) -> bytes | None:
-        if not isinstance(self._warden, MarketWarden):
+        if not isinstance(self._warden, MarketWarden) or topic[:1] != b"p":
             return None
-        return next((peer for peer in self._warden.membership.members if peer_topic(peer) == topic), None)
+        members = self._warden.membership.members
+        if all(peer_topic(peer) != topic for peer in members):
+            self._warden.look()  # no lock has asked whose it is: its file may be in the folder by now
+        return next((peer for peer in members if peer_topic(peer) == topic), None)
 
 
 class OpenTransport(Transport):

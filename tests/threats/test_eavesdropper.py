@@ -14,7 +14,7 @@ from peer.agent import Agent
 from peer.bench.unlocked import unlocked
 from protocol.topics import skill_topic
 from tests.threats import eavesdropper
-from tests.threats.attacker import occurrences, until
+from tests.threats.attacker import PATIENCE_S, occurrences, until
 from tests.threats.eavesdropper import captured
 from tests.threats.stage import Stage, target
 
@@ -48,7 +48,7 @@ def embroiderer() -> Agent:
 
 async def auction(stage: Stage) -> None:
     """One whole auction."""
-    done = await stage.caller.call(SKILL, {"text": TEXT}, budget=2 * PRICE)
+    done = await stage.caller.call(SKILL, {"text": TEXT}, budget=2 * PRICE, patience_s=PATIENCE_S)
     assert (done.value, done.price) == (TEXT.upper(), PRICE)
 
 
