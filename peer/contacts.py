@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from peer.net.discovery import Discovery, Found
+from peer.net.meet.discovery import Discovery, Found
 from peer.net.transport import Presence, Transport
 from protocol.events import Event, Lost, Seen
 from protocol.keys import PeerId, short_peer

@@ -9,20 +9,20 @@ from typing import Final
 
 from peer import keystore
 from peer.agent import Agent, quotes_of
-from peer.charters import newest_charter
 from peer.config import Settings
-from peer.constitution import Constitution
-from peer.founding import open_market
-from peer.frontdesk import FrontDesk
 from peer.health.door import answering
 from peer.health.place import health_socket
 from peer.health.vitals import Vitals, certificate
 from peer.home import PeerHome, first_free, lock, market_home, runtime_home
-from peer.hostmember import wall_clock_ms
 from peer.journal import Journal
+from peer.members.charters import newest_charter
+from peer.members.constitution import Constitution
+from peer.members.founding import open_market
+from peer.members.frontdesk import FrontDesk
+from peer.members.hostmember import wall_clock_ms
+from peer.members.openings import open_sockets
 from peer.net.endpoints import address
 from peer.net.fetch import Fetch
-from peer.openings import open_sockets
 from peer.runtime import GOVERNOR_PAUSE_S, Runtime, clock_ms
 from protocol.errors import BadConfig
 from protocol.feed import Feed

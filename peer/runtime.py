@@ -14,18 +14,18 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-from peer.constitution import Constitution
 from peer.contacts import Contacts
 from peer.journal import Journal
-from peer.net.discovery import Discovery
+from peer.members.constitution import Constitution
+from peer.members.passport import Passports
+from peer.members.upkeep import Upkeep
 from peer.net.fetch import Fetch
-from peer.net.lobby import Lobby
+from peer.net.meet.discovery import Discovery
+from peer.net.meet.lobby import Lobby
 from peer.net.requests import FeedRange, Ids
 from peer.net.transport import Transport
-from peer.passport import Passports
 from peer.shelf import Shelf
 from peer.telemetry import logger
-from peer.upkeep import Upkeep
 from peer.work.skill import Skill
 from peer.work.workers import Done, Failed, Workers
 from protocol import limits

@@ -16,10 +16,10 @@ from typing import Any, Final, NamedTuple
 
 from peer import config
 from peer.agent import Agent, Offer, Wanted
-from peer.founding import open_market
 from peer.home import market_home
 from peer.launch import GOVERNOR, launch
 from peer.market import Market
+from peer.members.founding import open_market
 from protocol.errors import UsageError, VendueError
 from simulations.population import KINDS
 from simulations.study import cast

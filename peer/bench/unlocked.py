@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import zmq
 
-from peer import openings
-from peer.net.locks import LOBBY, Caller, Locks, TransportKeys, Warden
+from peer.members import openings
+from peer.members.warden import MarketWarden
+from peer.net.locks.keys import LOBBY, Caller, Locks, TransportKeys, Warden
 from peer.net.transport import Transport
-from peer.warden import MarketWarden
 from protocol.topics import peer_topic
 
 _SRCFD: Final = int(zmq.SRCFD)

@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 
 from peer.audit.archive import read_statements
-from peer.charters import keep_charter, load_authority, market_id, newest_charter, write_charter
 from peer.cli.records import homes_of
 from peer.home import MarketHome, lock
 from peer.journal import Row, read_journal
+from peer.members.charters import keep_charter, load_authority, market_id, newest_charter, write_charter
 from protocol.errors import JournalDamaged, UsageError
 from protocol.limits import REVOCATIONS_MAX
 from protocol.notices import Charter, Revocation, Seat

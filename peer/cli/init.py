@@ -8,8 +8,8 @@ import click
 
 from peer.cli.invocation import Invocation, asked
 from peer.config import load
-from peer.founding import LOCAL, Founded, found_market
 from peer.home import market_home
+from peer.members.founding import LOCAL, Founded, found_market
 from peer.net.interfaces import interfaces, on_loopback, port_range, resolve
 from protocol.errors import UsageError
 from protocol.keys import print_peer

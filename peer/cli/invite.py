@@ -10,13 +10,13 @@ from typing import Final
 
 import click
 
-from peer.admitters import admitter_here, is_answering
-from peer.charters import market_id
 from peer.cli.invocation import READING, Invocation, asked
 from peer.home import runtime_home
-from peer.hostmember import wall_clock_ms
+from peer.members.admitters import admitter_here, is_answering
+from peer.members.charters import market_id
+from peer.members.hostmember import wall_clock_ms
 from peer.net.interfaces import on_loopback
-from peer.net.searching import lobby_in
+from peer.net.meet.searching import lobby_in
 from protocol.errors import UsageError
 from protocol.invitation import ROLES, make_code, market_tag
 from protocol.keys import print_peer

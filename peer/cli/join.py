@@ -10,19 +10,19 @@ from typing import Final
 
 import click
 
-from peer.block import read_block, read_text, write_block
-from peer.charters import market_id, newest_charter, open_charter
 from peer.cli.invocation import Invocation, asked
 from peer.cli.loop import run_to_end
 from peer.config import Config, load
-from peer.draft import drafting
-from peer.founding import LOCAL
-from peer.handover import open_handover
 from peer.home import MarketHome, data_home, markets_here
-from peer.hostmember import HostMember, wall_clock_ms
-from peer.joining import check_certificate, home_for, member_already, move_in, newest_of
+from peer.members.block import read_block, read_text, write_block
+from peer.members.charters import market_id, newest_charter, open_charter
+from peer.members.draft import drafting
+from peer.members.founding import LOCAL
+from peer.members.handover import open_handover
+from peer.members.hostmember import HostMember, wall_clock_ms
+from peer.members.joining import check_certificate, home_for, member_already, move_in, newest_of
+from peer.members.settingsfile import settings_text
 from peer.net.interfaces import on_loopback, port_range, resolve
-from peer.settingsfile import settings_text
 from peer.telemetry import configure
 from protocol.certificate import OutOfTime, read_certificate
 from protocol.errors import BadCode, BadEvidence, UsageError

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-from peer.charters import market_id, newest_charter
 from peer.config import Config, Settings
-from peer.draft import drafting, write_whole
 from peer.home import MarketHome, data_home, runtime_home
-from peer.hostmember import HostMember, wall_clock_ms
-from peer.joining import (
+from peer.members.charters import market_id, newest_charter
+from peer.members.draft import drafting, write_whole
+from peer.members.hostmember import HostMember, wall_clock_ms
+from peer.members.joining import (
     Found,
     check_certificate,
     draft_mark,
@@ -21,15 +21,15 @@ from peer.joining import (
     move_in,
     redeem,
 )
-from peer.net.asking import Ask, asking
+from peer.members.refusals import refusal
+from peer.members.register import LABEL_MAX
+from peer.members.settingsfile import settings_text
 from peer.net.endpoints import split_address
 from peer.net.interfaces import interfaces, on_loopback, resolve
-from peer.net.knocks import Admitted, NotAdmitted, Redeem, Renew, open_item
-from peer.net.locks import TransportKeys
-from peer.net.searching import Lobbies, searching
-from peer.refusals import refusal
-from peer.register import LABEL_MAX
-from peer.settingsfile import settings_text
+from peer.net.locks.keys import TransportKeys
+from peer.net.meet.asking import Ask, asking
+from peer.net.meet.knocks import Admitted, NotAdmitted, Redeem, Renew, open_item
+from peer.net.meet.searching import Lobbies, searching
 from protocol.certificate import read_certificate
 from protocol.errors import BadConfig, NoPeers
 from protocol.invitation import Invitation, Request, market_tag, sign_request
@@ -39,7 +39,7 @@ SEARCH_S: Final = 10.0
 
 
 async def join_by_code(invitation: Invitation, config: Config, *, name: str | None) -> tuple[MarketHome, bytes]:
-    """Become a member by a code; the home that was made, and the certificate. Raises what `peer.joining` raises."""
+    """Become a member by a code: the home that was made, and the certificate. Raises what `joining` raises."""
     settings = config.settings
     hosts = _hosts(config)
     with drafting(data_home(settings.home) / "markets", draft_mark(invitation), resume=True) as draft:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from peer.charters import newest_charter, verifier
 from peer.cli.records import read_records
 from peer.home import MarketHome
-from peer.register import Register
+from peer.members.charters import newest_charter, verifier
+from peer.members.register import Register
 from protocol.certificate import Certified, OutOfTime, fault_of, read_certificate
 from protocol.codec import Malformed
 from protocol.errors import UsageError

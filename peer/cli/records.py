@@ -11,9 +11,9 @@ from typing import Final
 
 from peer import keystore
 from peer.audit.archive import Archive, read_statements, sort_out
-from peer.founding import read_charter
 from peer.home import MarketHome, PeerHome
 from peer.journal import Row, read_journal
+from peer.members.founding import read_charter
 from protocol.contract import Contract
 from protocol.errors import JournalDamaged, UsageError, VendueError
 from protocol.keys import Ed25519Sealer

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from peer.charters import market_id, newest_charter
 from peer.cli.joincalls import SEARCH_S, answer, conversation, label
 from peer.config import Settings
-from peer.draft import write_whole
 from peer.home import MarketHome
-from peer.hostmember import HostMember, wall_clock_ms
-from peer.joining import check_certificate, find_admitter
+from peer.members.charters import market_id, newest_charter
+from peer.members.draft import write_whole
+from peer.members.hostmember import HostMember, wall_clock_ms
+from peer.members.joining import check_certificate, find_admitter
 from peer.net.interfaces import resolve
-from peer.net.knocks import Redeem
+from peer.net.meet.knocks import Redeem
 from protocol.certificate import read_certificate
 from protocol.errors import BadConfig, VendueError
 from protocol.invitation import Invitation, Request, sign_request

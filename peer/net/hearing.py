@@ -13,8 +13,8 @@ from typing import Final
 
 import zmq
 
-from peer.net.conduct import Conduct
 from peer.net.endpoints import fault_of_address
+from peer.net.guard.conduct import Conduct
 from peer.net.sockets import Sockets
 from peer.net.watch import readable
 from protocol.errors import UsageError

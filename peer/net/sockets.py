@@ -8,12 +8,12 @@ from typing import Final
 
 import zmq
 
-from peer.net.binding import bind, bind_at
-from peer.net.conduct import ConductLimits
-from peer.net.doorkeeping import DoorLimits
 from peer.net.endpoints import Endpoints, is_v6
-from peer.net.letters import LetterLimits
-from peer.net.locks import LOBBY, MARKET, Locks
+from peer.net.guard.conduct import ConductLimits
+from peer.net.guard.doorkeeping import DoorLimits
+from peer.net.guard.letters import LetterLimits
+from peer.net.locks.binding import bind, bind_at
+from peer.net.locks.keys import LOBBY, MARKET, Locks
 from protocol.errors import BadConfig
 
 _KEEPALIVE_QUESTIONS: Final = 3

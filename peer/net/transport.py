@@ -15,16 +15,16 @@ from typing import Final
 
 import zmq
 
-from peer.net import descriptors, proof
-from peer.net.conduct import FETCH, LOBBY, PUBLISH, Conduct
-from peer.net.doorkeeping import Doorkeeper, Presence
 from peer.net.endpoints import address, fault_of_address
+from peer.net.guard.conduct import FETCH, LOBBY, PUBLISH, Conduct
+from peer.net.guard.doorkeeping import Doorkeeper, Presence
+from peer.net.guard.letters import Letter, Letters
 from peer.net.hearing import Hearing
-from peer.net.letters import Letter, Letters
-from peer.net.locks import Locks, TransportKeys, Warden
+from peer.net.locks import descriptors, proof
+from peer.net.locks.keys import Locks, TransportKeys, Warden
+from peer.net.locks.zap import Responder
 from peer.net.sockets import Sockets, TransportLimits
 from peer.net.watch import Watch, readable
-from peer.net.zap import Responder
 from protocol.errors import BadConfig, UsageError
 
 __all__ = [

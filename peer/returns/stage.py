@@ -15,9 +15,9 @@ from typing import Final
 
 from peer import config, telemetry
 from peer.agent import Agent
-from peer.founding import open_market
 from peer.home import market_home, private_directory
 from peer.launch import GOVERNOR, launch
+from peer.members.founding import open_market
 from peer.office import load_policy, refund_policy_text
 from peer.returns.agents import ROSTER, agent_called
 from peer.returns.crew import Play

@@ -8,8 +8,9 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from peer.admission import Admitter, Desk
-from peer.net.knocks import (
+from peer.members.admission import Admitter, Desk
+from peer.members.register import Register
+from peer.net.meet.knocks import (
     Admitted,
     Elsewhere,
     Knock,
@@ -21,9 +22,8 @@ from peer.net.knocks import (
     open_item,
     pack,
 )
-from peer.net.lobby import Caller, Lobby
-from peer.net.lobbycall import _open_answer
-from peer.register import Register
+from peer.net.meet.lobby import Caller, Lobby
+from peer.net.meet.lobbycall import _open_answer
 from protocol.bundle import evidence_of
 from protocol.certificate import Right
 from protocol.invitation import (

@@ -15,9 +15,9 @@ from typing import Any, Self
 import msgspec
 import zmq
 
-from peer.hostmember import wall_clock_ms
+from peer.members.hostmember import wall_clock_ms
 from peer.net.endpoints import Endpoints
-from peer.net.introductions import Hello, introduce, pack, sign_here
+from peer.net.meet.introductions import Hello, introduce, pack, sign_here
 from peer.runtime import Runtime
 from protocol.certificate import read_certificate
 from protocol.invitation import lobby_secret, market_tag

@@ -16,14 +16,14 @@ from typing import Any, NamedTuple, Self
 import msgspec
 
 from peer.agent import Agent
-from peer.charters import keep_charter, write_charter
 from peer.config import Settings
 from peer.home import MarketHome, market_home
-from peer.hostmember import HostMember, wall_clock_ms
 from peer.launch import launch
 from peer.market import Market
+from peer.members.charters import keep_charter, write_charter
+from peer.members.hostmember import HostMember, wall_clock_ms
 from peer.net.endpoints import address
-from peer.net.locks import public_of
+from peer.net.locks.keys import public_of
 from peer.runtime import Runtime
 from protocol.certificate import Certificate, Right, issue, read_certificate
 from protocol.invitation import lobby_secret

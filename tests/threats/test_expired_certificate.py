@@ -9,8 +9,8 @@ import msgpack
 import pytest
 import zmq
 
-from peer.hostmember import wall_clock_ms
-from peer.net.introductions import Here, Refused, open_item
+from peer.members.hostmember import wall_clock_ms
+from peer.net.meet.introductions import Here, Refused, open_item
 from tests.threats.attacker import until
 from tests.threats.rogue import Rogue, heard
 from tests.threats.stage import HOUR_MS, Stage, target

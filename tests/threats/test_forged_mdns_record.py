@@ -13,7 +13,7 @@ import msgspec
 
 from peer.launch import launch
 from peer.market import Market
-from peer.net.introductions import Hello
+from peer.net.meet.introductions import Hello
 from peer.runtime import Runtime
 from tests.threats.attacker import until
 from tests.threats.forger import forging

@@ -12,8 +12,8 @@ import os
 import msgpack
 import zmq
 
-from peer.net.introductions import Here, open_item
-from peer.net.knocks import Knock, pack
+from peer.net.meet.introductions import Here, open_item
+from peer.net.meet.knocks import Knock, pack
 from protocol.invitation import market_tag
 from tests.threats.attacker import Attacker
 from tests.threats.rogue import Rogue

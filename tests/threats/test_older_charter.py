@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from peer.charters import write_charter
-from peer.net.introductions import Newer, pack
+from peer.members.charters import write_charter
+from peer.net.meet.introductions import Newer, pack
 from protocol.bundle import evidence_of, seal
 from protocol.keys import Ed25519Sealer
 from protocol.notices import Charter

@@ -9,7 +9,7 @@ import msgpack
 import pytest
 import zmq
 
-from peer.net.introductions import Refused, open_item
+from peer.net.meet.introductions import Refused, open_item
 from tests.threats.attacker import Attacker, Keys, until
 from tests.threats.rogue import Rogue
 from tests.threats.stage import Stage, target

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgpack
 import zmq
 
-from peer.net.introductions import Refused, open_item
+from peer.net.meet.introductions import Refused, open_item
 from peer.net.requests import Ids, pack_request
 from protocol.bundle import evidence_of
 from tests.threats.attacker import until

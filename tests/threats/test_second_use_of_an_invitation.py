@@ -15,8 +15,8 @@ import pytest
 import zmq
 
 from peer import keystore
-from peer.hostmember import wall_clock_ms
-from peer.net.knocks import Admitted, Item, NotAdmitted, Redeem, Why, open_item, pack
+from peer.members.hostmember import wall_clock_ms
+from peer.net.meet.knocks import Admitted, Item, NotAdmitted, Redeem, Why, open_item, pack
 from protocol.certificate import Right, read_certificate
 from protocol.invitation import (
     AdmitterKey,

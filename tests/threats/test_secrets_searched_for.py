@@ -19,9 +19,9 @@ import pytest
 from zmq.utils import z85
 
 from peer import keystore
-from peer.hostmember import HostMember
+from peer.members.hostmember import HostMember
 from protocol.invitation import AdmitterKey, parse_code
-from tests.peer.admission.computers import Computer, computers
+from tests.peer.members.computers import Computer, computers
 from tests.peer.cli.processes import Running, Vendue
 
 SHOUT = '@worker("shout", price=5)\ndef shout(text: str) -> str:\n    return text.upper()\n'

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from peer.hostmember import wall_clock_ms
 from peer.launch import launch
+from peer.members.hostmember import wall_clock_ms
 from protocol.certificate import Certificate, issue
 from tests.threats.attacker import Keys, until
 from tests.threats.rogue import Rogue

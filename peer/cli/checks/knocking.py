@@ -6,9 +6,9 @@ from typing import Final
 
 from peer.cli.checks.base import Check, bad, unreached
 from peer.cli.checks.standing import remedy_of
-from peer.joining import CLOCKS_APART_MAX_MS
-from peer.net.attempts import Attempt, Outcome
-from peer.net.probe import There, probe
+from peer.members.joining import CLOCKS_APART_MAX_MS
+from peer.net.meet.attempts import Attempt, Outcome
+from peer.net.meet.probe import There, probe
 from peer.telemetry import printable
 from protocol.keys import short_peer
 

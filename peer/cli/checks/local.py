@@ -17,9 +17,9 @@ import zmq
 
 from peer.cli.checks.base import Check, guarded
 from peer.cli.version import installed
-from peer.founding import read_charter
 from peer.home import MarketHome
-from peer.net.descriptors import DESCRIPTORS_MAX
+from peer.members.founding import read_charter
+from peer.net.locks.descriptors import DESCRIPTORS_MAX
 
 LIBRARIES: Final = (
     "pyzmq",

@@ -17,8 +17,8 @@ from peer.health.ask import Absent, ask
 from peer.health.place import health_socket
 from peer.home import market_home, runtime_home
 from peer.market import Market
-from peer.net.attempts import Attempt, Outcome
-from peer.net.places import Way
+from peer.net.meet.attempts import Attempt, Outcome
+from peer.net.meet.places import Way
 from peer.telemetry import printable
 from protocol.certificate import REVOKED, OutOfTime, read_certificate
 from protocol.errors import NoPeers

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from peer.charters import newest_charter, verifier
 from peer.cli.checks.base import Check, bad, guarded
 from peer.home import MarketHome
-from peer.hostmember import HostMember, wall_clock_ms
+from peer.members.charters import newest_charter, verifier
+from peer.members.hostmember import HostMember, wall_clock_ms
 from protocol.certificate import REVOKED, Certificate, OutOfTime, fault_of, read_certificate
 from protocol.codec import Malformed
 from protocol.invitation import ROLES, role_of

@@ -9,8 +9,8 @@ from peer import keystore
 from peer.cli.memberlist import Known, members_known
 from peer.cli.records import homes_of
 from peer.home import MarketHome
-from peer.hostmember import wall_clock_ms
 from peer.market import Market
+from peer.members.hostmember import wall_clock_ms
 from protocol.errors import UsageError, VendueError
 from protocol.keys import Ed25519Sealer, PeerId, parse_peer, print_peer
 

@@ -15,8 +15,8 @@ import pytest
 
 from peer.cli.checks import Check, check_all, disk, homes, local, network
 from peer.config import Settings
-from peer.founding import open_market
 from peer.home import MarketHome, market_home
+from peer.members.founding import open_market
 
 
 @pytest.fixture

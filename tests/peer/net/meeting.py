@@ -13,22 +13,22 @@ from pathlib import Path
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from peer.constitution import Constitution
 from peer.contacts import Contacts
 from peer.home import MarketHome
-from peer.hostmember import wall_clock_ms
-from peer.net.discovery import Discovery, DiscoveryLimits
+from peer.members.constitution import Constitution
+from peer.members.hostmember import wall_clock_ms
+from peer.members.warden import MarketWarden
 from peer.net.endpoints import address
-from peer.net.greeter import GreeterLimits
-from peer.net.introductions import introduce
-from peer.net.lobby import Lobby
-from peer.net.lobbycall import CallLimits, LobbyCall
-from peer.net.locks import TransportKeys
-from peer.net.mdns import MdnsLimits
-from peer.net.places import PlaceLimits
+from peer.net.locks.keys import TransportKeys
+from peer.net.meet.discovery import Discovery, DiscoveryLimits
+from peer.net.meet.greeter import GreeterLimits
+from peer.net.meet.introductions import introduce
+from peer.net.meet.lobby import Lobby
+from peer.net.meet.lobbycall import CallLimits, LobbyCall
+from peer.net.meet.mdns import MdnsLimits
+from peer.net.meet.places import PlaceLimits
 from peer.net.transport import Transport
 from peer.telemetry import logger
-from peer.warden import MarketWarden
 from protocol.certificate import Certificate, Right, issue
 from protocol.charter import market_of
 from protocol.events import Event, Lost, Seen

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from peer.net.attempts import KEPT_MAX, Attempt, Attempts, Outcome
-from peer.net.places import Way
+from peer.net.meet.attempts import KEPT_MAX, Attempt, Attempts, Outcome
+from peer.net.meet.places import Way
 from tests.peer.net.meeting import peer_id
 
 

@@ -9,8 +9,8 @@ from contextlib import ExitStack
 import pytest
 import zmq
 
-from peer.net import binding
 from peer.net.endpoints import address
+from peer.net.locks import binding
 from protocol.errors import BadConfig
 from tests.peer.net.wires import Wires
 

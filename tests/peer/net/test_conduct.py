@@ -9,12 +9,12 @@ from contextlib import ExitStack, suppress
 import pytest
 import zmq
 
-from peer.net.conduct import ConductLimits
-from peer.net.letters import LetterLimits
-from peer.net.rates import Rate
-from peer.net.sources import SourceLimits
+from peer.net.guard.conduct import ConductLimits
+from peer.net.guard.letters import LetterLimits
+from peer.net.guard.rates import Rate
+from peer.net.guard.sources import SourceLimits
+from peer.net.guard.visitors import VisitorLimits
 from peer.net.transport import TransportLimits
-from peer.net.visitors import VisitorLimits
 from tests.peer.net.wires import Member, Wires, open_transport, stranger
 
 SMALL = SourceLimits(

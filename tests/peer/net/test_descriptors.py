@@ -9,8 +9,8 @@ import subprocess
 import sys
 from contextlib import ExitStack
 
-from peer.net import descriptors
-from peer.net.locks import make_keys
+from peer.net.locks import descriptors
+from peer.net.locks.keys import make_keys
 from tests.peer.net.wires import Wires
 
 LIMIT = 200
@@ -18,7 +18,7 @@ IDLE = 400
 HOLDER = f"""
 import resource, sys, time
 resource.setrlimit(resource.RLIMIT_NOFILE, ({LIMIT}, {LIMIT}))
-from peer.net.locks import TransportKeys
+from peer.net.locks.keys import TransportKeys
 from peer.net.transport import Transport
 from protocol.topics import peer_topic
 from tests.peer.net.wires import LOBBY_SECRET, Register
@@ -47,7 +47,7 @@ def test_limit_is_raised_as_far_as_it_may_be() -> None:
     """The soft limit is a default for programs that use select; the hard one is the computer's word."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     command = (
-        "import resource; from peer.net import descriptors; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 150));"
+        "import resource; from peer.net.locks import descriptors; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 150));"
         "print(descriptors.raise_limit(), *resource.getrlimit(resource.RLIMIT_NOFILE))"
     )
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)

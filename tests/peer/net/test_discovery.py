@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from peer.net.greeter import checked_seed
-from peer.net.mdns import SERVICE, Mdns, MdnsLimits, Record
-from peer.net.places import Way
+from peer.net.meet.greeter import checked_seed
+from peer.net.meet.mdns import SERVICE, Mdns, MdnsLimits, Record
+from peer.net.meet.places import Way
 from protocol.errors import BadConfig
 from tests.peer.net.meeting import (
     OTHER,

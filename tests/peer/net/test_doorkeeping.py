@@ -9,8 +9,8 @@ from contextlib import ExitStack
 import pytest
 import zmq
 
-from peer.net.doorkeeping import Presence
-from peer.net.locks import make_keys
+from peer.net.guard.doorkeeping import Presence
+from peer.net.locks.keys import make_keys
 from protocol.topics import peer_topic
 from tests.peer.net.wires import Member, Wires, stranger
 

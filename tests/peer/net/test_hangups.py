@@ -15,7 +15,7 @@ VICTIM = """
 import time
 import zmq
 from peer.net.endpoints import address
-from peer.net.locks import Locks, make_keys
+from peer.net.locks.keys import Locks, make_keys
 from peer.net.sockets import Sockets, TransportLimits
 
 class NoLocks(Locks):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from peer.net.introductions import (
+from peer.net.meet.introductions import (
     Hello,
     Here,
     Introduction,

@@ -13,10 +13,10 @@ import zmq
 from msgspec import Meta, Struct
 
 from peer.net.endpoints import address
-from peer.net.lobby import Lobby, LobbyLimits
-from peer.net.lobbycall import CallLimits, LobbyCall, knocking
-from peer.net.locks import Entry, TransportKeys, make_keys, public_of
-from peer.net.rates import Rate
+from peer.net.guard.rates import Rate
+from peer.net.locks.keys import Entry, TransportKeys, make_keys, public_of
+from peer.net.meet.lobby import Lobby, LobbyLimits
+from peer.net.meet.lobbycall import CallLimits, LobbyCall, knocking
 from peer.net.transport import Transport
 
 LOBBY_SECRET = bytes(range(1, 33))

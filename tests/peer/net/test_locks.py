@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 import zmq
 
-from peer.net import monitor, proof
-from peer.net.locks import Entry, Locks, TransportKeys, make_keys, public_of
-from peer.net.monitor import Monitor
+from peer.net.locks import monitor, proof
+from peer.net.locks.keys import Entry, Locks, TransportKeys, make_keys, public_of
+from peer.net.locks.monitor import Monitor
 from peer.net.transport import Transport
 from protocol.errors import BadConfig
 from tests.peer.net.wires import LOBBY_SECRET, Member, Register, Wires, open_transport, stranger

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from peer.net.addressbook import GONE_MS, GRACE_MS, AddressBook, Found, Gone
 from peer.net.endpoints import Endpoints
-from peer.net.places import PlaceLimits, Places, Way
+from peer.net.meet.addressbook import GONE_MS, GRACE_MS, AddressBook, Found, Gone
+from peer.net.meet.places import PlaceLimits, Places, Way
 
 A, B = bytes([1]) * 32, bytes([2]) * 32
 HERE = ("tcp://127.0.0.1:1",)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import zmq
 
-from peer.net.binding import bind_at
+from peer.net.locks.binding import bind_at
 from protocol.errors import BadConfig
 
 OPENED: list[zmq.Socket[bytes]] = []

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import zmq
 
-from peer.net.probe import There, probe
+from peer.net.meet.probe import There, probe
 
 
 @pytest.fixture

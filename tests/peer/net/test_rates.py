@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peer.net.rates import Meter, Passage, Penalties, Rate, Table
+from peer.net.guard.rates import Meter, Passage, Penalties, Rate, Table
 
 TEN = Rate(10, 20)
 

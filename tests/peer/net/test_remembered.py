@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from peer.net.remembered import LOBBIES_MAX, WRITE_MS, Remembered
+from peer.net.meet.remembered import LOBBIES_MAX, WRITE_MS, Remembered
 from tests.peer.net.meeting import peer_id
 
 HOSTS = ("192.0.2.1", "2001:db8::1")

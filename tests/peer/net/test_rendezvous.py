@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from peer.net.introductions import Introduction
-from peer.net.rendezvous import Entry, Rendezvous, RendezvousLimits
+from peer.net.meet.introductions import Introduction
+from peer.net.meet.rendezvous import Entry, Rendezvous, RendezvousLimits
 from protocol.errors import BadConfig
 from tests.peer.net.meeting import peer_id, until
 

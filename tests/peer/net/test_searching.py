@@ -6,7 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from peer.net.searching import LOBBIES_MAX, Lobbies, searching
+from peer.net.meet.searching import LOBBIES_MAX, Lobbies, searching
 
 TAG = bytes(8)
 

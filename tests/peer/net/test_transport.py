@@ -12,11 +12,11 @@ import time
 import pytest
 import zmq
 
-from peer.net.conduct import ConductLimits
-from peer.net.doorkeeping import Presence
-from peer.net.locks import make_keys
-from peer.net.rates import Rate
-from peer.net.sources import SourceLimits
+from peer.net.guard.conduct import ConductLimits
+from peer.net.guard.doorkeeping import Presence
+from peer.net.guard.rates import Rate
+from peer.net.guard.sources import SourceLimits
+from peer.net.locks.keys import make_keys
 from peer.net.transport import Transport, TransportLimits
 from protocol.errors import BadConfig, UsageError
 from tests.peer.net.wires import LOBBY_SECRET, Member, Register, Wires, until_in_loop
@@ -24,9 +24,9 @@ from tests.peer.net.wires import LOBBY_SECRET, Member, Register, Wires, until_in
 SKILL = b"s" + b"\2" * 8
 READER = """
 import sys, time
-from peer.net.locks import TransportKeys
-from peer.net.rates import Rate
-from peer.net.sources import SourceLimits
+from peer.net.locks.keys import TransportKeys
+from peer.net.guard.rates import Rate
+from peer.net.guard.sources import SourceLimits
 from peer.net.transport import Transport
 from tests.peer.net.wires import LOBBY_SECRET, Register
 publish, server, topic, public, secret = sys.argv[1], *map(bytes.fromhex, sys.argv[2:])

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 import zmq
 
-from peer.net.locks import Entry, make_keys
-from peer.net.zap import ENDPOINT, Responder
+from peer.net.locks.keys import Entry, make_keys
+from peer.net.locks.zap import ENDPOINT, Responder
 from tests.peer.net.wires import Register, Wires
 
 MEMBER, STRANGER, OUT, LOUD = (make_keys().public for _ in range(4))

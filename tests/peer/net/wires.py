@@ -11,7 +11,7 @@ import zmq
 
 from peer.bench.unlocked import OpenTransport
 from peer.net.endpoints import address
-from peer.net.locks import Entry, TransportKeys, make_keys
+from peer.net.locks.keys import Entry, TransportKeys, make_keys
 from peer.net.transport import Presence, Transport, TransportLimits
 from protocol.topics import peer_topic
 
