@@ -17,6 +17,7 @@ from tests.market import charter_with, sealer_of, task_for
 
 MARKET = bytes(32)
 CHARTER = charter_with()
+SOMEBODY = sealer_of("ada").peer
 
 
 def opened(folder: Path) -> Journal:
@@ -66,12 +67,12 @@ def test_a_governor_whose_journal_is_gone_does_not_take_its_seat_again(tmp_path:
     """It has spoken in the seat's feed: to begin that anew would be a fork, and it could vote twice."""
     home, seat = PeerHome(tmp_path), b"the seat"
     journal = opened(tmp_path)
-    _take_seat(journal, home, [seat])
+    _take_seat(journal, home, SOMEBODY, [seat])
     speak(journal)
     journal.close()
     (tmp_path / "journal.db").unlink()
     with pytest.raises(BadConfig, match="Bring back the journal"):
-        _take_seat(opened(tmp_path), home, [seat])
+        _take_seat(opened(tmp_path), home, SOMEBODY, [seat])
 
 
 def test_a_governor_that_said_nothing_yet_takes_its_seat(tmp_path: Path) -> None:
@@ -79,7 +80,7 @@ def test_a_governor_that_said_nothing_yet_takes_its_seat(tmp_path: Path) -> None
     home, seat = PeerHome(tmp_path), b"the seat"
     for _ in range(2):
         journal = opened(tmp_path)
-        _take_seat(journal, home, [seat])
+        _take_seat(journal, home, SOMEBODY, [seat])
         assert journal.feed == seat
         journal.close()
         (tmp_path / "journal.db").unlink()
