@@ -53,14 +53,15 @@ class Conduct:
         self._doors = {name: Monitor(context, door, ACCEPTED | DISCONNECTED) for name, door in doors.items()}
         self._subscriber = Monitor(context, subscriber, CONNECTED | DISCONNECTED)
         self.visitors = Visitors(limits.visitors, clock, passing=LOBBY)
+        self.penalties = Penalties(
+            pause_s=limits.pause_ms / 1000, pause_max_s=limits.pause_ms_max / 1000, entries_max=2 * connections_max
+        )
         self.sources = Sources(
             limits.sources,
             look=self.look_at_sources,
             sponsor_of=sponsor_of,
+            price_of=self.penalties.price,
             connections_max=connections_max,
-        )
-        self.penalties = Penalties(
-            pause_s=limits.pause_ms / 1000, pause_max_s=limits.pause_ms_max / 1000, entries_max=2 * connections_max
         )
         self._handshakes: Table[bytes] = Table(
             lambda now_s: Meter(limits.handshakes, now_s=now_s), entries_max=2 * connections_max

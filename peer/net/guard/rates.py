@@ -143,6 +143,16 @@ class Penalties:
         record = self._records.get(who)
         return record is not None and now_s < record.until_s
 
+    def price(self, who: bytes, now_s: float) -> float:
+        """How many times as dear everything is for `who`: for nobody else than whom was kept out, and is not forgiven.
+
+        So each time that a flood is let in again, half as much of it comes through as the time before.
+        """
+        record = self._records.get(who)
+        if record is None or now_s >= record.until_s + record.pause_s * self.FORGIVE:
+            return 1.0
+        return 2 * record.pause_s / self._pause_s
+
     def out(self, now_s: float) -> list[bytes]:
         """Everybody who is kept out now."""
         return [who for who, record in self._records.items() if now_s < record.until_s]

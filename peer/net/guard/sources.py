@@ -68,10 +68,11 @@ class Sources:
         *,
         look: Callable[[], None],
         sponsor_of: Callable[[bytes], bytes],
+        price_of: Callable[[bytes, float], float] = lambda peer, now_s: 1.0,
         connections_max: int,
     ) -> None:
-        """`look` brings the monitor's events to `hear`."""
-        self._limits, self._look, self._sponsor_of = limits, look, sponsor_of
+        """`look` brings the monitor's events to `hear`; `price_of` tells how many times a member pays."""
+        self._limits, self._look, self._sponsor_of, self._price_of = limits, look, sponsor_of, price_of
         entries_max = 2 * connections_max + 1  # those that were heard a moment ago count as well
         self._members: Table[bytes] = Table(lambda now_s: self._meter(now_s, 1.0), entries_max=entries_max)
         self._sponsors: Table[bytes] = Table(
@@ -246,7 +247,8 @@ class Sources:
         return NOBODY
 
     def _passes(self, peer: bytes, load: int, size: int, now_s: float, loud: list[bytes]) -> bool:
-        passage = self._members.pass_through(peer, now_s, load, size)
+        price = self._price_of(peer, now_s)
+        passage = self._members.pass_through(peer, now_s, load * price, size * price)
         if peer == NOBODY:
             self.counts.nobodys += load
             return passage is Passage.OPEN

@@ -94,3 +94,13 @@ def test_those_punished_longest_ago_are_forgotten_first() -> None:
     for who in (b"a", b"b", b"c"):
         penalties.punish(who, 0.0)
     assert [penalties.is_out(who, 1.0) for who in (b"a", b"b", b"c")] == [False, True, True]
+
+
+def test_everything_is_dearer_for_whoever_was_kept_out_and_is_not_forgiven() -> None:
+    """Twice, four times, eight times as dear; a quiet time makes it what it was, and for others it never changes."""
+    penalties, now_s = Penalties(pause_s=1.0, pause_max_s=300.0, entries_max=8), 0.0
+    for price in (1.0, 2.0, 4.0, 8.0):
+        assert penalties.price(b"a", now_s) == price
+        assert penalties.price(b"b", now_s) == 1.0
+        now_s = penalties.punish(b"a", now_s)
+    assert penalties.price(b"a", now_s + 8.0 * Penalties.FORGIVE) == 1.0
