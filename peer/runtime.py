@@ -266,7 +266,7 @@ class Runtime:
         self.turn.publish(clock_ms())
         self._arm()
         self._last_turn_s = self._loop.time()
-        if self._events:
+        if self._events or self.transport.has_more:
             self._wake()
 
     def _after_rounds(self, rounds: int, call: Callable[[], None]) -> None:

@@ -7,6 +7,7 @@ is given up by libzmq and called again from here, after a pause.
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +22,10 @@ from protocol.errors import UsageError
 
 _NOBLOCK: Final = int(zmq.NOBLOCK)
 _SRCFD: Final = int(zmq.SRCFD)
+CHUNK: Final = 256
+"""Frames that are metered at once: of each member in them all pass, or none."""
+AHEAD_MAX: Final = 2_048
+"""Frames that wait here to be worked off; the others wait in libzmq's queues."""
 
 
 @dataclass(slots=True)
@@ -52,6 +57,10 @@ class Hearing:
         self._recv: Callable[[int, bool], zmq.Frame] = self._socket.recv  # type: ignore[assignment]
         self.look_soon: Callable[[], None] = lambda: None
         """Called when the socket has to be looked at again: whatever is done with it may take its signal."""
+        self.call_back: Callable[[], None] = lambda: None
+        """Called when there is more to receive, and nothing more may come in."""
+        self._waiting: deque[tuple[bytes, bytes]] = deque()
+        """Frames that were metered and let through, and from whom."""
         self.counts = HearingCounts()
 
     # Frames
@@ -66,27 +75,48 @@ class Hearing:
 
     def receive(self, most: int) -> list[bytes]:
         """Take at most `most` frames that have arrived, less what is more than its member may send."""
+        self._read_ahead()
+        taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        self._sources.last = [peer for _, peer in taken]
+        if self._waiting:
+            self.call_back()
+        return [frame for frame, _ in taken]
+
+    @property
+    def has_more(self) -> bool:
+        """Tell whether there is something to receive."""
+        return bool(self._waiting) or readable(self._socket)
+
+    def _read_ahead(self) -> None:
+        """Meter frames as they come in, not as they are worked off: a reader held up by a flood would see none."""
+        while len(self._waiting) < AHEAD_MAX:
+            frames, came_on, is_empty = self._drain()
+            frames, loud = self._sources.sift(frames, came_on, self._clock())
+            self._waiting.extend(zip(frames, self._sources.last, strict=True))
+            if is_empty:
+                self._sources.emptied()
+            for peer in loud:
+                self._penalise(peer)
+            if is_empty:
+                return
+        self.look_soon()
+
+    def _drain(self) -> tuple[list[bytes], list[int], bool]:
+        """Take a bounded number of frames, the connections that they came on, and whether that was all."""
         frames: list[bytes] = []
         came_on: list[int] = []
-        socket, recv, is_empty = self._socket, self._recv, False
+        socket, recv = self._socket, self._recv
         with contextlib.suppress(zmq.Again):
-            for _ in range(most):
-                if is_empty := not readable(socket):  # cheaper than the error
-                    break
+            for _ in range(CHUNK):
+                if not readable(socket):  # cheaper than the error
+                    return frames, came_on, True
                 message = recv(_NOBLOCK, False)
                 if message.more:
                     self._skip(message)
                 else:
                     frames.append(message.bytes)
                     came_on.append(message.get(_SRCFD))
-            else:
-                self.look_soon()
-        frames, loud = self._sources.sift(frames, came_on, self._clock())
-        if is_empty:
-            self._sources.emptied()
-        for peer in loud:
-            self._penalise(peer)
-        return frames
+        return frames, came_on, False
 
     def blame(self, index: int) -> None:
         """Blame the connection of frame `index` of those received last."""

@@ -150,6 +150,11 @@ class Transport:
             self.attend()
         return self._hearing.receive(most)
 
+    @property
+    def has_more(self) -> bool:
+        """Tell whether there is something to receive: for who was busy when `ready` was called."""
+        return self._hearing.has_more
+
     def blame(self, index: int) -> None:
         """Blame the connection of frame `index` of those received last; who is blamed too often is kept out a while."""
         self._hearing.blame(index)
@@ -222,6 +227,7 @@ class Transport:
             *(Watch(loop, socket, look) for socket, look in self._conduct.watched()),
         )
         self._look_at_publisher, self._hearing.look_soon = publisher.look_soon, subscriber.look_soon
+        self._hearing.call_back = subscriber.call_soon
         self._tick(loop)
 
     def attend(self) -> None:
@@ -246,6 +252,8 @@ class Transport:
         """Call `ready` again, soon if something came in the pause."""
         for watch in self._watches:
             watch.resume()
+        if self._hearing.has_more:
+            self._hearing.call_back()
 
     def close(self) -> None:
         """Close every socket of this Context; blocks at most `linger_ms`, so that a goodbye can leave."""
@@ -254,7 +262,7 @@ class Transport:
         if self._timer is not None:
             self._timer.cancel()
         self._watches = self._always = ()
-        self._look_at_publisher = self._hearing.look_soon = _nobody_listens
+        self._look_at_publisher = self._hearing.look_soon = self._hearing.call_back = _nobody_listens
         self._context.destroy()
 
     # Inside

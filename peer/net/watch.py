@@ -55,6 +55,14 @@ class Watch:
             self._looking = True
             self._loop.call_soon(self._look_again)
 
+    def call_soon(self) -> None:
+        """Call `ready` in the loop's next round: for what was read from the socket and not used yet."""
+        self._loop.call_soon(self._call)
+
+    def _call(self) -> None:
+        if self._open:
+            self._ready()
+
     def _look_again(self) -> None:
         self._looking = False
         self._look()
