@@ -29,6 +29,8 @@ from protocol.statements import Bytes32, Part
 
 PREFIX_LENGTH: Final = 10
 """How much of the market id a code carries: enough that no other market has it by chance or by trying."""
+MARK_LENGTH: Final = 6
+"""Bytes that mark an announced place: enough that a flood of guesses hits none."""
 EPOCH_MS: Final = 1_735_689_600_000
 """2025-01-01 UTC: the minutes of a code are counted from here, and last until 2056."""
 _MINUTE_MS: Final = 60_000
@@ -80,6 +82,14 @@ def lobby_secret(prefix: bytes) -> bytes:
 def market_tag(prefix: bytes) -> bytes:
     """Eight bytes by which a market's members find each other, and nobody finds the market's id."""
     return hashlib.sha256(b"vendue.market-tag\0" + prefix[:PREFIX_LENGTH]).digest()[:8]
+
+
+def place_mark(prefix: bytes, peer: bytes, host: str, port: int) -> bytes:
+    """Six bytes that go with a place announced on the network: who has neither the market's id nor a code of it can
+    announce no place that anybody looks at. They prove nothing else: every member can make them.
+    """
+    key = hashlib.sha256(b"vendue.place\0" + prefix[:PREFIX_LENGTH]).digest()
+    return hmac.digest(key, peer + port.to_bytes(2, "big") + host.encode(), "sha256")[:MARK_LENGTH]
 
 
 class AdmitterKey:

@@ -32,7 +32,7 @@ from peer.net.meet.knocks import Admitted, NotAdmitted, Redeem, Renew, open_item
 from peer.net.meet.searching import Lobbies, searching
 from protocol.certificate import read_certificate
 from protocol.errors import BadConfig, NoPeers
-from protocol.invitation import Invitation, Request, market_tag, sign_request
+from protocol.invitation import Invitation, Request, sign_request
 
 SEARCH_S: Final = 10.0
 """How long the admitter is looked for: multicast is heard within two seconds, and a governor may be starting."""
@@ -94,7 +94,7 @@ async def conversation(
     keys = TransportKeys(host.transport_key, host.transport.private_bytes_raw())
     with asking(keys, market_prefix) as ask:
         async with searching(
-            market_tag(market_prefix), hosts=hosts, seeds=settings.seeds, folder=runtime_home(settings.home),
+            market_prefix, hosts=hosts, seeds=settings.seeds, folder=runtime_home(settings.home),
             mdns=settings.mdns,
         ) as lobbies:  # fmt: skip
             yield ask, lobbies

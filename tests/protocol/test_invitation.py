@@ -22,6 +22,7 @@ from protocol.invitation import (
     market_tag,
     open_request,
     parse_code,
+    place_mark,
     proof_of_redemption,
     proves_redemption,
     read_claims,
@@ -186,6 +187,15 @@ def test_a_lobby_needs_ten_bytes_of_the_market_and_shows_none() -> None:
     assert len(lobby_secret(MARKET)) == 32
     assert len(market_tag(MARKET)) == 8
     assert MARKET[:4] not in lobby_secret(MARKET) + market_tag(MARKET)
+
+
+def test_mark_of_a_place_is_for_one_market_peer_host_and_port() -> None:
+    """Who copies a mark announces the same place once more, and nothing else."""
+    peer, other = bytes(32), bytes([1] * 32)
+    places = [(MARKET, peer, "192.0.2.7", 1), (other, peer, "192.0.2.7", 1), (MARKET, other, "192.0.2.7", 1)]
+    places += [(MARKET, peer, "192.0.2.71", 1), (MARKET, peer, "192.0.2.7", 257), (MARKET, peer, "192.0.2.7", 11)]
+    assert len({place_mark(*place) for place in places}) == len(places)
+    assert place_mark(MARKET[:10], peer, "::1", 1) == place_mark(MARKET, peer, "::1", 1)
 
 
 def request(**changes: object) -> Request:

@@ -23,6 +23,7 @@ from protocol.invitation import (
     market_tag,
     open_request,
     parse_code,
+    place_mark,
     proof_of_redemption,
     secret_of,
     standing_to_sign,
@@ -285,6 +286,9 @@ def test_joiner_and_lobby_prove_as_given() -> None:
     market, admitter = bytes.fromhex(vectors["market"]), bytes.fromhex(vectors["admitter"])
     assert lobby_secret(market).hex() == vectors["lobby_private_key"]
     assert market_tag(market).hex() == vectors["market_tag"]
+    for place in vectors["places"]:
+        mark = place_mark(market, bytes.fromhex(place["peer"]), place["host"], place["port"])
+        assert mark.hex() == place["mark"]
     said = vectors["conversation"]
     member, key, nonce = unhex([said["member"], said["transport_key"], said["nonce"]])
     standing = standing_to_sign(market, nonce, key, int(said["wall_ms"]))

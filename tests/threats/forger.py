@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
+from ipaddress import ip_address
 from secrets import token_hex
 
 from zeroconf import DNSAddress, DNSOutgoing, DNSPointer, DNSService, DNSText, IPVersion, ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
 
-from protocol.invitation import market_tag
+from peer.net.meet.mdns import marks_of
+from protocol.invitation import market_tag, place_mark
 
 SERVICE = "_vendue._tcp.local."
 _ANSWER, _IN, _A, _PTR, _TXT, _SRV, _TTL = 0x8400, 1, 1, 12, 16, 33, 120
@@ -18,13 +21,17 @@ _ANSWER, _IN, _A, _PTR, _TXT, _SRV, _TTL = 0x8400, 1, 1, 12, 16, 33, 120
 class Forger:
     """Speaks mDNS on this computer's loopback."""
 
-    def __init__(self, zeroconf: AsyncZeroconf, market: bytes) -> None:
-        self._zeroconf, self._market, self._number = zeroconf, market, 0
+    def __init__(self, zeroconf: AsyncZeroconf, market: bytes, *, marks: bool) -> None:
+        self._zeroconf, self._market, self._marks, self._number = zeroconf, market, marks, 0
+
+    def _said(self, peer: bytes, host: str, lobby: int) -> dict[str, str]:
+        """The text of a record; without a code the marks are guesses."""
+        marks = marks_of(partial(place_mark, self._market), peer, [host], lobby) if self._marks else token_hex(6)
+        return {"v": "2", "m": market_tag(self._market).hex(), "p": peer.hex(), "a": marks}
 
     async def announce(self, peer: bytes, lobby: int) -> ServiceInfo:
         """Announce a peer's lobby, as that peer itself would."""
-        text = {"v": "2", "m": market_tag(self._market).hex(), "p": peer.hex()}
-        name = token_hex(8)
+        text, name = self._said(peer, "127.0.0.1", lobby), token_hex(8)
         info = ServiceInfo(
             SERVICE, f"{name}.{SERVICE}", lobby, properties=text, server=f"{name}.local.",
             parsed_addresses=["127.0.0.1"],
@@ -42,8 +49,9 @@ class Forger:
             number = self._number = self._number + 1
             out = DNSOutgoing(_ANSWER)
             name, host = f"{peer.hex()[:16]}.{SERVICE}", f"{peer.hex()[:16]}.local."
-            tag, address = market_tag(self._market).hex().encode(), bytes((127, 1, number >> 8, number & 255))
-            text = b"".join(bytes([len(one)]) + one for one in (b"v=2", b"m=" + tag, b"p=" + peer.hex().encode()))
+            address = bytes((127, 1, number >> 8 & 255, number & 255))
+            words = [f"{word}={said}".encode() for word, said in self._said(peer, str(ip_address(address)), 9).items()]
+            text = b"".join(bytes([len(one)]) + one for one in words)
             for record in (
                 DNSPointer(SERVICE, _PTR, _IN, _TTL, name), DNSService(name, _SRV, _IN, _TTL, 0, 0, 9, host),
                 DNSText(name, _TXT, _IN, _TTL, text), DNSAddress(host, _A, _IN, _TTL, address),
@@ -53,11 +61,11 @@ class Forger:
 
 
 @asynccontextmanager
-async def forging(market: bytes) -> AsyncIterator[Forger]:
-    """A forger for a while, who knows the market's tag: everybody on the network does."""
+async def forging(market: bytes, *, marks: bool = True) -> AsyncIterator[Forger]:
+    """A forger for a while: everybody on the network knows the market's tag, and who makes `marks` has had a code."""
     zeroconf = AsyncZeroconf(interfaces=["127.0.0.1"], ip_version=IPVersion.V4Only)
     try:
         await zeroconf.zeroconf.async_wait_for_start()
-        yield Forger(zeroconf, market)
+        yield Forger(zeroconf, market, marks=marks)
     finally:
         await zeroconf.async_close()

@@ -1,10 +1,12 @@
-"""mDNS flood: a stranger announces thousands of peers of this market that do not exist, each at an address of its own.
+"""mDNS flood: somebody announces thousands of peers of this market that do not exist, each at an address of its own.
 
-What is kept and where is knocked is bounded, members go on as before, and a newcomer still gets in by the other paths.
+What is kept and where is knocked is bounded, members go on as before, and a newcomer still gets in by the other paths;
+from a stranger, who cannot mark its records, nothing is kept, and a newcomer gets in by mDNS itself.
 """
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from protocol.keys import Ed25519Sealer
@@ -37,3 +39,27 @@ async def test_a_flood_of_records_is_bounded_and_hurts_nobody(tmp_path: Path) ->
             await stage.settle(5)
         assert len(list(discovery.places)) < PLACES_MAX
         assert {found.peer_id for found in discovery.known} <= {stage.worker.node.peer, newcomer.node.peer}
+
+
+async def test_a_stranger_without_a_code_keeps_no_newcomer_out(tmp_path: Path) -> None:
+    """Hundreds of records a second, without an end; a newcomer that has nothing but mDNS is met all the same."""
+    async with Stage(tmp_path) as stage:
+        await stage.begin(mdns=True)
+        discovery = stage.worker.discovery
+        async with forging(stage.market, marks=False) as forger:
+            strangers = [Ed25519Sealer.from_seed(number.to_bytes(32, "big")).peer for number in range(1, FORGED)]
+
+            async def flood() -> None:
+                while True:
+                    for begin in range(0, FORGED, 50):
+                        forger.flood(strangers[begin : begin + 50])
+                        await asyncio.sleep(0.1)
+
+            flooding = asyncio.create_task(flood())
+            ignored = discovery.ignored
+            await until(lambda: discovery.ignored > ignored + 1_000, why="the flood was not heard")
+            newcomer = await stage.run("newcomer", home=stage.elsewhere(tmp_path / "elsewhere"), mdns=True)
+            await stage.know(stage.worker, newcomer.node.peer)
+            await stage.settle(3)
+            flooding.cancel()
+        assert not {place.said for place in discovery.places} & {*strangers}

@@ -21,8 +21,8 @@ from zmq.utils import z85
 from peer import keystore
 from peer.members.hostmember import HostMember
 from protocol.invitation import AdmitterKey, parse_code
-from tests.peer.members.computers import Computer, computers
 from tests.peer.cli.processes import Running, Vendue
+from tests.peer.members.computers import Computer, computers
 
 SHOUT = '@worker("shout", price=5)\ndef shout(text: str) -> str:\n    return text.upper()\n'
 POLICY = '[[rule]]\nid = "all"\ndecision = "permit"\n'

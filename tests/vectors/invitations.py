@@ -14,6 +14,7 @@ from protocol.invitation import (
     make_code,
     market_tag,
     parse_code,
+    place_mark,
     proof_of_redemption,
     sign_request,
     standing_to_sign,
@@ -85,6 +86,15 @@ def document() -> dict[str, Any]:
         "market": MARKET.hex(),
         "lobby_private_key": lobby_secret(MARKET).hex(),
         "market_tag": market_tag(MARKET).hex(),
+        "places": [
+            {
+                "peer": ADMITTER.peer.hex(),
+                "host": host,
+                "port": port,
+                "mark": place_mark(MARKET, ADMITTER.peer, host, port).hex(),
+            }
+            for host, port in (("192.0.2.7", 7300), ("2001:db8::7", 65535))
+        ],
         "admitter": ADMITTER.peer.hex(),
         "admitter_private_key": SEED.hex(),
         "codes": codes,

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -25,10 +26,14 @@ from peer.net.meet.places import Place, Way
 from peer.net.meet.reception import Reception
 from peer.net.meet.remembered import Remembered
 from peer.net.meet.rendezvous import Rendezvous, RendezvousLimits
+from protocol.invitation import place_mark
 from protocol.keys import Sealer
 from protocol.membership import Membership
 
 __all__ = ["Discovery", "DiscoveryLimits", "Found", "Way"]
+
+ASKED_AROUND = 2
+"""Peers of this computer that are asked whom else they know: all of them know each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +80,7 @@ class Discovery:
         self._me, self._membership = me, membership
         self._book = AddressBook()
         self._unproven: dict[bytes, Introduction] = {}
+        self._asked_around: set[bytes] = set()
         self._on_found: Callable[[Found], None] = lambda found: None
         self._on_gone: Callable[[bytes], None] = lambda peer_id: None
         self._on_charter: Callable[[bytes], None] = lambda evidence: None
@@ -95,8 +101,8 @@ class Discovery:
             self._folder = Rendezvous(place, me, on_found=self._filed, on_gone=self._file_gone, limits=limits.folder)
         if mdns:
             self._mdns = Mdns(
-                market_tag, Record(me.peer_id, me.hosts, me.lobby), on_found=self._announced,
-                on_gone=self._announced_no_more, limits=limits.mdns,
+                market_tag, Record(me.peer_id, me.hosts, me.lobby), mark=partial(place_mark, membership.market),
+                on_found=self._announced, on_gone=self._announced_no_more, limits=limits.mdns,
             )  # fmt: skip
 
     def introduction(self) -> Introduction:
@@ -250,8 +256,12 @@ class Discovery:
             self._unproven[peer_id] = introduction
             return
         self._tell(self._book.meet(Found(peer_id, introduction.endpoints, host, Way.FOLDER), _now_ms()))
+        if len(self._asked_around) < ASKED_AROUND:
+            self._asked_around.add(peer_id)
+            self._greeter.ask_around(peer_id, introduction.hosts, introduction.lobby)
 
     def _file_gone(self, peer_id: bytes) -> None:
+        self._asked_around.discard(peer_id)
         self._unproven.pop(peer_id, None)
         self._tell(self._book.close_file(peer_id))
 

@@ -122,6 +122,13 @@ class Greeter:
             self.places.expect(addresses, peer_id, _now_ms())
             self._changed.set()
 
+    def ask_around(self, peer_id: bytes, hosts: Sequence[str], lobby: int) -> None:
+        """A peer of this computer was met without a hello: it may know others, elsewhere."""
+        addresses = self._addresses(hosts, lobby)
+        if addresses:
+            self.places.ask_around(addresses, peer_id, _now_ms())
+            self._changed.set()
+
     def forget(self, peer_id: bytes) -> None:
         """A member is out: look for it no more."""
         self.places.strike(peer_id)

@@ -1,9 +1,11 @@
 """Finding peers on the local network: mDNS and DNS-SD (`_vendue._tcp.local.`), by python-zeroconf.
 
-    TXT  v=2  m=<market tag, 16 hex digits>  p=<peer id, 64 hex digits>     SRV port = lobby port     A, AAAA = hosts
+    TXT  v=2  m=<market tag, 16 hex digits>  p=<peer id, 64 hex digits>  a=<a mark of each host, 12 hex digits each>
+    SRV port = lobby port     A, AAAA = hosts
 
-A record is a hint: anybody on the network can say anything, so what is found here is a place to knock, no more. The
-name of a record is chance and says nothing. zeroconf is imported when it is needed, for it takes a sixth of a second.
+A record is a hint: what is found here is a place to knock, no more. Hosts without their mark are passed over, for
+strangers cannot make one (`protocol.invitation.place_mark`): they can flood a network, and be told apart. The name of a
+record is chance and says nothing. zeroconf is imported when it is needed, for it takes a sixth of a second.
 A network that is not there, or not yet, is tried again.
 """
 
@@ -13,12 +15,13 @@ import asyncio
 import contextlib
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from peer.net.endpoints import HOSTS_MAX, fault_of_host
 from peer.net.meet.introductions import on_loopback
+from protocol.invitation import MARK_LENGTH
 from protocol.keys import fault_of_key
 
 if TYPE_CHECKING:
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 
 SERVICE = "_vendue._tcp.local."
 VERSION = b"2"
+
+Mark = Callable[[bytes, str, int], bytes]
+"""The mark of a place: of a peer id, a host and a port."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +46,7 @@ class MdnsLimits:
     resolving_max: int = 32  # names asked about at the same time; the queries are multicast
     names_max: int = 1_024  # records kept, and names waiting to be looked at; more are let go
     names_per_host_max: int = 256  # records that name one host first: more peers than a computer runs
-    text_bytes_max: int = 512  # an honest TXT record has 95
+    text_bytes_max: int = 512  # an honest TXT record has 110, and 12 more for each further host
     addresses_max: int = HOSTS_MAX  # addresses of one record that are looked at
     retry_ms: int = 10_000  # until a network that was not there is tried again
     part_ms: int = 60_000  # the same where others of our networks work: to try means to leave them for a moment
@@ -63,12 +69,13 @@ class Mdns:
         market_tag: bytes,
         me: Record,
         *,
+        mark: Mark,
         on_found: Callable[[Record], None],
         on_gone: Callable[[Record], None],
         limits: MdnsLimits | None = None,
     ) -> None:
         """The networks are those that our own hosts are on; `market_tag` has 8 bytes."""
-        self._tag, self._me = market_tag, me
+        self._tag, self._me, self._mark = market_tag, me, mark
         self._on_found, self._on_gone = on_found, on_gone
         self._limits = limits or MdnsLimits()
         self._records: dict[str, Record] = {}
@@ -162,7 +169,8 @@ class Mdns:
         from zeroconf import ServiceInfo
 
         name = secrets.token_hex(8)
-        text = {"v": VERSION, "m": self._tag.hex(), "p": self._me.peer_id.hex()}
+        marks = marks_of(self._mark, self._me.peer_id, self._me.hosts, self._me.lobby)
+        text = {"v": VERSION, "m": self._tag.hex(), "p": self._me.peer_id.hex(), "a": marks}
         return ServiceInfo(
             SERVICE, f"{name}.{SERVICE}", self._me.lobby, properties=text, server=f"vendue-{name}.local.",
             parsed_addresses=[_zoneless(host) for host in self._me.hosts],
@@ -195,11 +203,26 @@ class Mdns:
             record = self._records.pop(name, None)
             if record is not None:
                 self._drop(record)
+        elif self._know_at_once(zeroconf, name):
+            return
         elif len(self._waiting) < self._limits.names_max:
             self._waiting[name] = None
             self._resolve_next(zeroconf)
         else:
             self.ignored += 1
+
+    def _know_at_once(self, zeroconf: Zeroconf, name: str) -> bool:
+        """Take a record that came whole, as ours do: it waits behind none that a flood left open."""
+        from zeroconf import Error
+        from zeroconf.asyncio import AsyncServiceInfo
+
+        with contextlib.suppress(Error, ValueError):  # a name that DNS-SD does not allow
+            info = AsyncServiceInfo(SERVICE, name)
+            if info.load_from_cache(zeroconf):
+                self._waiting.pop(name, None)
+                self._keep(name, self._read(info))
+                return True
+        return False
 
     def _resolve_next(self, zeroconf: Zeroconf) -> None:
         while self._running is not None and self._waiting and len(self._resolving) < self._limits.resolving_max:
@@ -252,17 +275,34 @@ class Mdns:
         text = info.properties
         if text.get(b"v") != VERSION or text.get(b"m") != self._tag.hex().encode():
             return None  # another version or another market: no rubbish, but not for us
-        peer_id = _peer_id(text.get(b"p"))
+        peer_id = peer_id_in(text.get(b"p"))
         heard = info.parsed_scoped_addresses()[: self._limits.addresses_max]
-        hosts = tuple(host for host in heard if fault_of_host(host) is None and self._is_ours_to_dial(host))
-        if peer_id is None or not hosts or not 0 < (info.port or 0) < 65_536:
+        port = info.port or 0
+        if peer_id is None or not 0 < port < 65_536:
             self.ignored += 1
             return None
-        return None if peer_id == self._me.peer_id else Record(peer_id, hosts, info.port or 0)
+        marked = only_marked(self._mark, peer_id, heard, port, text.get(b"a"))
+        hosts = tuple(host for host in marked if fault_of_host(host) is None and self._is_ours_to_dial(host))
+        if not hosts:
+            self.ignored += 1
+            return None
+        return None if peer_id == self._me.peer_id else Record(peer_id, hosts, port)
 
     def _is_ours_to_dial(self, host: str) -> bool:
         """A record from the network has no business in naming this computer's own services, nor the reverse."""
         return any(on_loopback(host) is on_loopback(mine) for mine in self._me.hosts)
+
+
+def marks_of(mark: Mark, peer_id: bytes, hosts: Iterable[str], port: int) -> str:
+    """What a record says in `a`."""
+    return "".join(mark(peer_id, _zoneless(host), port).hex() for host in hosts)
+
+
+def only_marked(mark: Mark, peer_id: bytes, hosts: Iterable[str], port: int, said: bytes | None) -> list[str]:
+    """The hosts whose mark a record says; an address may come later than the rest, so each is marked by itself."""
+    digits = 2 * MARK_LENGTH
+    marks = {(said or b"")[at : at + digits] for at in range(0, len(said or b""), digits)}
+    return [host for host in hosts if mark(peer_id, _zoneless(host), port).hex().encode() in marks]
 
 
 def _zoneless(host: str) -> str:
@@ -270,7 +310,8 @@ def _zoneless(host: str) -> str:
     return host.partition("%")[0]
 
 
-def _peer_id(said: bytes | None) -> bytes | None:
+def peer_id_in(said: bytes | None) -> bytes | None:
+    """The peer id of a record, or None if it is none."""
     try:
         peer_id = bytes.fromhex((said or b"").decode("ascii"))
     except ValueError:

@@ -29,7 +29,7 @@ class Way(StrEnum):
     """It knocked here itself."""
 
 
-_TRUSTED = frozenset({Way.SEED, Way.REMEMBERED, Way.HELLO})
+_TRUSTED = frozenset({Way.FOLDER, Way.SEED, Way.REMEMBERED, Way.HELLO})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +118,12 @@ class Places:
         place = self.hint(addresses, Way.HELLO, who, now_ms)
         if place is not None and not place.knocking:
             place.urgent, place.due_ms = True, now_ms
+
+    def ask_around(self, addresses: tuple[str, ...], who: bytes, now_ms: int) -> None:
+        """A peer of this computer is there and met: knock a little later all the same, for it may know others."""
+        place = self.hint(addresses, Way.FOLDER, who, now_ms)
+        if place is not None and not place.knocking:
+            place.urgent, place.due_ms = True, now_ms + self._limits.pause_first_ms
 
     def withdraw(self, addresses: tuple[str, ...], way: Way) -> None:
         """Whoever named this place takes it back: it goes, unless a member has answered there."""

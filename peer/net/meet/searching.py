@@ -10,15 +10,17 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from peer.net.endpoints import address, fault_of_address
-from peer.net.meet.mdns import SERVICE
+from peer.net.endpoints import HOSTS_MAX, address, fault_of_address
+from peer.net.meet.mdns import SERVICE, only_marked, peer_id_in
 from peer.net.meet.rendezvous import Entry
+from protocol.invitation import market_tag, place_mark
 
 if TYPE_CHECKING:
     from zeroconf import ServiceStateChange, Zeroconf
@@ -67,15 +69,15 @@ class Lobbies:
 
 @asynccontextmanager
 async def searching(
-    tag: bytes, *, hosts: Sequence[str], seeds: Sequence[str], folder: Path | None, mdns: bool
+    market_prefix: bytes, *, hosts: Sequence[str], seeds: Sequence[str], folder: Path | None, mdns: bool
 ) -> AsyncIterator[Lobbies]:
     """Search for the time of the context. `hosts` are our own addresses, on whose networks is asked by multicast."""
-    lobbies = Lobbies()
+    lobbies, tag = Lobbies(), market_tag(market_prefix)
     paths = [_look_up(seed, lobbies) for seed in seeds]
     if folder is not None:
         paths.append(_watch(folder / tag.hex(), lobbies))
     if mdns:
-        paths.append(_browse(tag, hosts, lobbies))
+        paths.append(_browse(market_prefix, hosts, lobbies))
     tasks = [asyncio.ensure_future(path) for path in paths]
     try:
         yield lobbies
@@ -121,7 +123,7 @@ def lobby_in(path: Path) -> list[str]:
     return []
 
 
-async def _browse(tag: bytes, hosts: Sequence[str], lobbies: Lobbies) -> None:
+async def _browse(market_prefix: bytes, hosts: Sequence[str], lobbies: Lobbies) -> None:
     """Ask by multicast on our networks."""
     try:
         from zeroconf import IPVersion
@@ -137,7 +139,7 @@ async def _browse(tag: bytes, hosts: Sequence[str], lobbies: Lobbies) -> None:
 
     def heard(zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
         if state_change.name != "Removed" and len(resolving) < NAMES_MAX:
-            task = asyncio.ensure_future(_resolve(zeroconf, name, tag, lobbies))
+            task = asyncio.ensure_future(_resolve(zeroconf, name, market_prefix, lobbies))
             resolving.add(task)
             task.add_done_callback(resolving.discard)
 
@@ -156,11 +158,17 @@ async def _browse(tag: bytes, hosts: Sequence[str], lobbies: Lobbies) -> None:
         await multicast.async_close()
 
 
-async def _resolve(zeroconf: Zeroconf, name: str, tag: bytes, lobbies: Lobbies) -> None:
+async def _resolve(zeroconf: Zeroconf, name: str, market_prefix: bytes, lobbies: Lobbies) -> None:
     """Ask who a name is, and note where its lobby is if it is of this market."""
     from zeroconf.asyncio import AsyncServiceInfo
 
     info = AsyncServiceInfo(SERVICE, name)
-    if await info.async_request(zeroconf, RESOLVE_MS) and info.port and info.properties.get(b"m") == tag.hex().encode():
-        for host in info.parsed_scoped_addresses()[:8]:
-            lobbies.add(address(host, info.port))
+    if not await info.async_request(zeroconf, RESOLVE_MS) or not info.port:
+        return
+    text = info.properties
+    peer_id = peer_id_in(text.get(b"p"))
+    if peer_id is None or text.get(b"m") != market_tag(market_prefix).hex().encode():
+        return
+    heard = info.parsed_scoped_addresses()[:HOSTS_MAX]
+    for host in only_marked(partial(place_mark, market_prefix), peer_id, heard, info.port, text.get(b"a")):
+        lobbies.add(address(host, info.port))

@@ -47,7 +47,8 @@ def test_limit_is_raised_as_far_as_it_may_be() -> None:
     """The soft limit is a default for programs that use select; the hard one is the computer's word."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     command = (
-        "import resource; from peer.net.locks import descriptors; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 150));"
+        "import resource; from peer.net.locks import descriptors;"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (100, 150));"
         "print(descriptors.raise_limit(), *resource.getrlimit(resource.RLIMIT_NOFILE))"
     )
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)

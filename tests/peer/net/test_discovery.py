@@ -34,20 +34,34 @@ def runtime(tmp_path: Path) -> Path:
     return home
 
 
+def marked(peer: bytes, host: str, port: int) -> bytes:
+    """The mark of a place, where it does not matter."""
+    return bytes(6)
+
+
 def ways(member: Member) -> set[str]:
     """By which paths a member has found the others."""
     return {str(found.path) for found in member.discovery.known}
 
 
 async def test_early_and_late_peers_meet_by_the_folder_alone(runtime: Path) -> None:
-    """Whoever comes finds who is there, and is found, without a knock."""
+    """Whoever comes finds who is there, and is found, by what the files say."""
     async with members() as opened:
         early = opened(1, runtime=runtime)
         await until(lambda: list(runtime.iterdir()))
         late = opened(2, runtime=runtime)
         await everybody_meets(early, late)
         assert ways(early) == ways(late) == {Way.FOLDER}
-        assert (early.lobby.counts.answered, late.lobby.counts.answered) == (0, 0)
+
+
+async def test_peers_of_one_computer_tell_a_newcomer_of_those_elsewhere(runtime: Path) -> None:
+    """The folder names this computer's peers only; what they know of others is asked for, by a hello."""
+    async with members() as opened:
+        early = opened(1, runtime=runtime)
+        elsewhere = opened(2, seeds=(early.seed,))
+        await everybody_meets(early, elsewhere)
+        late = opened(3, runtime=runtime)
+        await everybody_meets(early, elsewhere, late)
 
 
 async def test_newcomer_of_the_folder_is_let_in_at_its_first_handshake(runtime: Path) -> None:
@@ -346,7 +360,7 @@ def _no_network(self: Mdns) -> None:
 async def test_mdns_on_an_address_that_is_not_here_says_why() -> None:
     """The other paths go on, and `vendue doctor` can tell."""
     mdns = Mdns(
-        b"a tag  8", Record(peer_id(1), ("192.0.2.1",), 1), on_found=lambda record: None,
+        b"a tag  8", Record(peer_id(1), ("192.0.2.1",), 1), mark=marked, on_found=lambda record: None,
         on_gone=lambda record: None, limits=MdnsLimits(delay_ms=0),
     )  # fmt: skip
     mdns.start(asyncio.get_running_loop())
@@ -359,7 +373,12 @@ def test_names_are_bounded_in_all_and_per_host() -> None:
     seen: list[Record] = []
     limits = MdnsLimits(names_max=6, names_per_host_max=3)
     mdns = Mdns(
-        b"a tag  8", Record(peer_id(1), ("127.0.0.1",), 1), on_found=seen.append, on_gone=seen.append, limits=limits
+        b"a tag  8",
+        Record(peer_id(1), ("127.0.0.1",), 1),
+        mark=marked,
+        on_found=seen.append,
+        on_gone=seen.append,
+        limits=limits,
     )
     for number in range(10):
         mdns._keep(f"r{number}", Record(peer_id(2), ("127.0.0.2",), number + 1))
