@@ -16,13 +16,16 @@ from protocol import merkle
 from protocol.bundle import BUNDLE_TAG, EVIDENCE_TAG, message_to_sign
 from protocol.codec import statement_id
 from protocol.keys import Ed25519Sealer, Sealer
+from protocol.kinds import TAG_OF
 from protocol.outbox import EXHIBITS_TAG
+from protocol.statements import Announcement
 from protocol.topics import TOPIC_LENGTH
 from simulations.fuzz import drawn
 from simulations.fuzz.mutations import LONG, MANY, bytes_of, mutate_bytes, mutate_tree, tree_of
 
 _ENVELOPE: Final = 9
 _AUTHOR, _FEED, _SEQ, _PREV, _ABOUT = 2, 3, 4, 5, 7
+_ANNOUNCEMENT: Final = TAG_OF[Announcement]
 _STRANGER: Final = Ed25519Sealer.from_seed(b"somebody from outside".ljust(32, b"\0"))
 _HUGE: Final = 0.001
 """How often a frame is as large, or holds as many statements, as it may, or more: each costs some milliseconds."""
@@ -31,8 +34,13 @@ _HUGE: Final = 0.001
 class Forge:
     """Makes frames, topics and all, out of the corpus of a market."""
 
-    def __init__(self, seed: int, corpus: Sequence[bytes], sealers: Mapping[bytes, Sealer]) -> None:
-        self._seed, self._corpus, self._sealers = seed, corpus, sealers
+    def __init__(
+        self, seed: int, corpus: Sequence[bytes], sealers: Mapping[bytes, Sealer], announcers: Sequence[Sealer]
+    ) -> None:
+        """`announcers` are those members under whose keys tasks are announced: a governor has room for so many each,
+        and whoever is to have real tasks done must not be among them.
+        """
+        self._seed, self._corpus, self._sealers, self._announcers = seed, corpus, sealers, announcers
         self._members = list(sealers.values())
         self._trees = [frame[TOPIC_LENGTH:] for frame in corpus]
         statements = [tree_of(bytes_of(payload)) for payload in self._payloads()]
@@ -95,6 +103,9 @@ class Forge:
             signer = chance.choice(self._members) if draw < 0.2 else _STRANGER
             if len(fields) == _ENVELOPE and chance.random() < 0.8:
                 fields[_AUTHOR] = signer.peer
+        if fields[:1] == [_ANNOUNCEMENT] and len(fields) == _ENVELOPE:
+            signer = chance.choice(self._announcers)
+            fields[_AUTHOR] = signer.peer
         if len(fields) == _ENVELOPE and chance.random() < 0.5:
             fields[_SEQ] = chance.randrange(1, 2**40)
             if chance.random() < 0.3:

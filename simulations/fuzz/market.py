@@ -29,6 +29,8 @@ WORKER: Final = "hazel"
 GOVERNOR: Final = "judge"
 BOMBARDED: Final = (WORKER, GOVERNOR)
 OTHERS: Final = ("desk", "holly", "rowan")
+ANNOUNCERS: Final = OTHERS[1:]
+"""Whose keys announce rubbish: the others have real tasks to be done."""
 EVERYBODY: Final = (*BOMBARDED, *OTHERS)
 WALL_MS: Final = 1_000
 TRADE_MS: Final = 20_000
@@ -55,7 +57,7 @@ class Bombarded(Process):
 
     def forget_shell(self) -> None:
         """What the shell of a real peer has on disk, or shows its user, is not this process's memory."""
-        self.disk.rows.clear()
+        self.disk.forget()
         self.convictions.clear()
         self.reports.clear()
         self.impossible.clear()
@@ -150,9 +152,10 @@ class FuzzMarket:
     # War and peace
 
     def besiege(self) -> None:
-        """Everybody else goes down."""
+        """Everybody else goes down, and loses its journal: it is not their memory that is measured."""
         for name in OTHERS:
             self.world.crash(self.world.processes[name])
+            self.world.processes[name].disk.forget()
 
     def trade(self) -> None:
         """Let the others come back, and have tasks done by the bombarded and for them. Raises Stopped if one is not."""

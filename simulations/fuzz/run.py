@@ -11,15 +11,18 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
+from unittest.mock import patch
 
 from msgspec import Struct
 
+from protocol import limits
 from protocol.errors import VendueError
 from simulations.fuzz.forge import Forge
-from simulations.fuzz.market import BOMBARDED, FuzzMarket
+from simulations.fuzz.market import ANNOUNCERS, BOMBARDED, FuzzMarket
 from simulations.fuzz.targets import Target, pick, targets_of
 
 INPUT_MS_MAX: Final = 500.0
@@ -36,6 +39,15 @@ WARM_UP: Final = 0.25
 GROWTH_MAX: Final = 1.10
 GROWTH_BYTES: Final = 16 * 2**20
 """What the system's allocator may take more, for good, without a reason of ours."""
+
+
+SMALL: Final = {
+    "SEEN_MAX": 4_096, "WAITING_MAX": 1_024, "WAITING_PER_AUTHOR_MAX": 256, "CONTRACT_STATEMENTS_MAX": 256,
+    "OPEN_PER_MANAGER_MAX": 128, "ENDED_KEPT": 64, "FEED_WINDOW": 256, "FEEDS_MAX": 256, "FEEDS_PER_AUTHOR_MAX": 16,
+    "FORK_BYTES_MAX": 2**22, "STANDING_MAX": 64, "CARDS_MAX": 64, "SPONSORED_MAX": 8, "CERTIFICATES_KEPT": 64,
+    "REMEMBERED_ANSWERS": 64,
+}  # fmt: skip
+"""Bounds of tables in a run → how small they are made."""
 
 
 class Slow(VendueError):
@@ -75,7 +87,7 @@ class Run:
 
     def __init__(self, seed: int, folder: Path) -> None:
         self.market = FuzzMarket(seed)
-        self.forge = Forge(seed, self.market.corpus, self.market.sealers)
+        self.forge = forge_of(self.market, seed)
         self.targets = targets_of(self.market, self.forge, folder)
         self.report = Report(seed=seed)
         self._outcomes: Counter[str] = Counter()
@@ -132,7 +144,7 @@ def run(
 
     `guarded`: an input that hangs ends this process, by SIGPROF, even if it hangs in a library. Raises what is found.
     """
-    with tempfile.TemporaryDirectory(prefix="vendue-fuzz-") as folder:
+    with tempfile.TemporaryDirectory(prefix="vendue-fuzz-") as folder, small_tables():
         running = Run(seed, Path(folder))
         began = time.process_time()
         for number in range(inputs) if only is None else (only,):
@@ -152,6 +164,21 @@ def run(
                 running.trade()
         running.report.cpu_s = time.process_time() - began
         return running.finish()
+
+
+def forge_of(market: FuzzMarket, seed: int) -> Forge:
+    """What is thrown at a market."""
+    announcers = [market.world.processes[name].sealer for name in ANNOUNCERS]
+    return Forge(seed, market.corpus, market.sealers, announcers)
+
+
+@contextmanager
+def small_tables() -> Iterator[None]:
+    """Every table of a node that fills slowly is small: full long before the end, so that what grows then is a leak."""
+    with ExitStack() as stack:
+        for name, size in SMALL.items():
+            stack.enter_context(patch.object(limits, name, size))
+        yield
 
 
 def _resident() -> int:

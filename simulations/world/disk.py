@@ -111,6 +111,11 @@ class Disk:
             self._shared.keep(frame, frame)
         return kept or frame
 
+    def forget(self) -> None:
+        """Let go of all rows: what is on a real disk is not memory of this process. Whoever begins from it begins anew."""
+        self.rows = []
+        self._shared = Generations(SHARED)
+
     def said(self) -> list[AnyStatement]:
         """Everything that the journal says was said, in every feed, in order."""
         return [statement for row in self.rows for statement in row.said]

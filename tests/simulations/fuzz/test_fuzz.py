@@ -30,7 +30,7 @@ def market() -> FuzzMarket:
 @pytest.fixture(scope="module")
 def forge(market: FuzzMarket) -> Forge:
     """What is thrown at it."""
-    return Forge(SEED, market.corpus, market.sealers)
+    return run.forge_of(market, SEED)
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +103,7 @@ def test_a_run_in_a_process_of_its_own_comes_back_with_its_report() -> None:
 
 def test_the_same_number_is_the_same_input(forge: Forge) -> None:
     """Whatever was thrown before it, and in another process."""
-    again = FuzzMarket(SEED)
-    other = Forge(SEED, again.corpus, again.sealers)
+    other = run.forge_of(FuzzMarket(SEED), SEED)
     for number in (0, 1, 999, 10**6):
         assert forge.frame(forge.chance(number)) == other.frame(other.chance(number))
 
