@@ -112,7 +112,7 @@ class Disk:
         return kept or frame
 
     def forget(self) -> None:
-        """Let go of all rows: what is on a real disk is not memory of this process. Whoever begins from it begins anew."""
+        """Let go of all rows: a real disk is not memory of this process. Whoever begins from it begins anew."""
         self.rows = []
         self._shared = Generations(SHARED)
 
