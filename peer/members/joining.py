@@ -189,7 +189,7 @@ def _impostor(reason: str) -> BadEvidence:
 
 
 def _span(length_ms: int) -> str:
-    minutes = length_ms // 60_000
+    minutes = round(length_ms / 60_000)
     return f"{minutes} minutes" if minutes < 180 else f"{minutes // 60} hours"
 
 

@@ -81,4 +81,5 @@ def span(length_ms: int) -> str:
     """A length of time, in the unit that fits."""
     if length_ms < 2 * _MINUTE_MS:
         return f"{length_ms / 1000:.0f} s"
-    return f"{length_ms // _MINUTE_MS} min" if length_ms < 180 * _MINUTE_MS else f"{length_ms // (60 * _MINUTE_MS)} h"
+    minutes = round(length_ms / _MINUTE_MS)
+    return f"{minutes} min" if minutes < 180 else f"{minutes // 60} h"
