@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from peer.journal import Journal
 from peer.net.requests import FeedRange, Ids, Page, open_page, open_request, pack, pack_request
 from peer.shelf import Shelf
+from peer.telemetry import configure
 from protocol import invitation
 from protocol.certificate import DOMAIN, Certificate, Right, issue
 from protocol.codec import Malformed
@@ -26,6 +27,7 @@ from protocol.topics import TOPIC_LENGTH
 from simulations.fuzz.forge import Forge
 from simulations.fuzz.lobby import Reception
 from simulations.fuzz.market import GOVERNOR, WORKER, FuzzMarket
+from simulations.fuzz.meeting import Meeting
 from simulations.fuzz.mutations import Packed, bytes_of, mutate_bytes, mutate_tree, spoil, tree_of
 
 ANSWER_BYTES_MAX: Final = 16 * 2**20
@@ -44,7 +46,8 @@ class Target(NamedTuple):
 
 def targets_of(market: FuzzMarket, forge: Forge, folder: Path) -> list[Target]:
     """All of them; `folder` is for the files that some need."""
-    papers, lobby = _Papers(market), Reception(market, folder)
+    configure("error")  # what production code has to say about rubbish is as much as the rubbish
+    papers, lobby, meeting = _Papers(market), Reception(market, folder), Meeting(market, folder / "meeting")
     worker, governor = (market.bombarded(name) for name in (WORKER, GOVERNOR))
     shelf = Shelf(worker.node, Journal(folder / "journal.db", market=market.world.charter.id), worker.sealer)
     return [
@@ -56,6 +59,10 @@ def targets_of(market: FuzzMarket, forge: Forge, folder: Path) -> list[Target]:
         Target("invitation", 2, papers.code, papers.read_code),
         Target("lobby", 4, lobby.question, lobby.ask),
         Target("lobby's answer", 2, lobby.answer, lobby.read_answer),
+        Target("hello", 2, meeting.hello, meeting.answer_hello),
+        Target("answer to a hello", 2, meeting.item, meeting.read_item),
+        Target("record of mDNS", 2, meeting.record, meeting.read_record),
+        Target("file of who is where", 2, meeting.file, meeting.read_file),
         Target("join request", 3, papers.request, papers.open_request),
     ]
 

@@ -47,7 +47,8 @@ def test_thousands_of_inputs_raise_nothing_and_the_market_trades_on(report: run.
     assert report.slowest_ms < run.INPUT_MS_MAX
     assert {outcome.partition(":")[0] for outcome in report.outcomes} >= {
         "frame to a worker", "frame to a governor", "page", "request", "certificate", "invitation", "join request",
-        "lobby", "lobby's answer",
+        "lobby", "lobby's answer", "hello", "answer to a hello",
+        "record of mDNS", "file of who is where",
     }  # fmt: skip
 
 
