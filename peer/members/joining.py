@@ -120,7 +120,7 @@ def _nobody(lobbies: Lobbies) -> NoPeers:
     if lobbies.count:
         return NoPeers(
             "Nobody of that market answers as its admitter.",
-            why=f"{lobbies.count} places were tried.",
+            why=f"Places where it was looked for: {lobbies.count}.",
             do="Is its governor running (vendue govern), and does a firewall let it be reached? Then try again.",
         )
     failed = f"Multicast does not work here: {lobbies.multicast_failure}. " if lobbies.multicast_failure else ""

@@ -44,7 +44,7 @@ def code() -> str:
 def test_a_market_that_is_not_reached_ends_with_3(tmp_path: Path) -> None:
     """Nothing stays behind, and the way around is named."""
     assert "--seed HOST:PORT" in refused("join", code(), code=3)["do"]
-    assert "places were tried" in refused("join", code(), "--seed", "127.0.0.1:9", code=3)["why"]
+    assert "was looked for: 1" in refused("join", code(), "--seed", "127.0.0.1:9", code=3)["why"]
     assert list((tmp_path / "home" / "markets").iterdir()) == []
 
 

@@ -235,7 +235,7 @@ async def test_nobody_there_ends_with_3_and_says_what_to_try(joiner: Joiner) -> 
     with pytest.raises(NoPeers, match="no such device"):
         await joiner.find(Wire(joiner.desk, host), lobbies, host)
     lobbies.add(OTHER)
-    with pytest.raises(NoPeers, match="1 places were tried"):
+    with pytest.raises(NoPeers, match="looked for: 1"):
         await joiner.find(Wire(joiner.desk, host), lobbies, host)
 
 
