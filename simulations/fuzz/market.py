@@ -21,6 +21,7 @@ from simulations.checkers.base import Checker, Roster
 from simulations.testimony import NO_RULES
 from simulations.world.latency import Latency
 from simulations.world.network import Conditions, Network
+from simulations.world.opener import SharedOpener
 from simulations.world.process import Process
 from simulations.world.work import Ends, Work, done_after
 from simulations.world.world import World
@@ -156,6 +157,7 @@ class FuzzMarket:
         for name in OTHERS:
             self.world.crash(self.world.processes[name])
             self.world.processes[name].disk.forget()
+        self.world.opener = SharedOpener()  # nor is what they share, the frames that they have opened
 
     def trade(self) -> None:
         """Let the others come back, and have tasks done by the bombarded and for them. Raises Stopped if one is not."""

@@ -34,7 +34,7 @@ BREATH: Final = 16
 BREATH_MS: Final = 20
 SWEEP: Final = 2_000
 """Inputs between two looks at memory."""
-WARM_UP: Final = 0.25
+WARM_UP: Final = 0.4
 """The share of a run in which tables fill up to their bounds; what memory grows after it is a leak."""
 GROWTH_MAX: Final = 1.10
 GROWTH_BYTES: Final = 16 * 2**20
@@ -42,10 +42,10 @@ GROWTH_BYTES: Final = 16 * 2**20
 
 
 SMALL: Final = {
-    "SEEN_MAX": 4_096, "WAITING_MAX": 1_024, "WAITING_PER_AUTHOR_MAX": 256, "CONTRACT_STATEMENTS_MAX": 256,
-    "OPEN_PER_MANAGER_MAX": 128, "ENDED_KEPT": 64, "FEED_WINDOW": 256, "FEEDS_MAX": 256, "FEEDS_PER_AUTHOR_MAX": 16,
-    "FORK_BYTES_MAX": 2**22, "STANDING_MAX": 64, "CARDS_MAX": 64, "SPONSORED_MAX": 8, "CERTIFICATES_KEPT": 64,
-    "REMEMBERED_ANSWERS": 64,
+    "SEEN_MAX": 4_096, "WAITING_MAX": 1_024, "WAITING_PER_AUTHOR_MAX": 256, "CONTRACT_STATEMENTS_MAX": 64,
+    "BIDS_MAX": 16, "OPEN_PER_MANAGER_MAX": 128, "ENDED_KEPT": 64, "FEED_WINDOW": 256, "FEEDS_MAX": 256,
+    "FEEDS_PER_AUTHOR_MAX": 16, "FORK_BYTES_MAX": 2**22, "STANDING_MAX": 64, "CARDS_MAX": 64, "SPONSORED_MAX": 8,
+    "CERTIFICATES_KEPT": 64, "REMEMBERED_ANSWERS": 64,
 }  # fmt: skip
 """Bounds of tables in a run → how small they are made."""
 
