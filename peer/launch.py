@@ -20,7 +20,7 @@ from peer.members.constitution import Constitution
 from peer.members.founding import open_market
 from peer.members.frontdesk import FrontDesk
 from peer.members.hostmember import wall_clock_ms
-from peer.members.openings import open_sockets
+from peer.members.openings import Opened, open_sockets
 from peer.net.endpoints import address
 from peer.net.fetch import Fetch
 from peer.runtime import GOVERNOR_PAUSE_S, Runtime, clock_ms
@@ -82,18 +82,7 @@ async def launch(
         turn = Turn(node, recorder, sockets.transport, sealer, door=membership.door)
         for row in journal.replay():
             turn.replay(row.received, row.said)
-        me = sockets.discovery.introduction()
-        card = Card(
-            name=agent.name or (GOVERNOR if policy is not None else home.path.name),
-            skills=tuple(
-                Offered(skill=skill.name, input_schema=skill.input_schema, output_schema=skill.output_schema)
-                for skill in agent.skills
-            ),
-            capacity=capacity if agent.skills else 0,
-            addresses=tuple(address(host, me.lobby).removeprefix("tcp://") for host in me.hosts),
-            transport_key=sockets.keys.public,
-            certificate=me.certificate,
-        )
+        card = _card(agent, agent.name or (GOVERNOR if policy is not None else home.path.name), capacity, sockets)
         runtime = Runtime(
             node, turn, journal, sockets.transport, Fetch(sockets.transport), sockets.discovery, lobby=sockets.lobby,
             constitution=Constitution(markets, membership), passports=sockets.passports,
@@ -109,6 +98,22 @@ async def launch(
         await stack.enter_async_context(answering(door, answers))
         await asyncio.sleep(0)
         yield runtime
+
+
+def _card(agent: Agent, name: str, capacity: int, sockets: Opened) -> Card:
+    """What a peer shows of itself: what it offers, where its lobby is, and its certificate."""
+    me = sockets.discovery.introduction()
+    return Card(
+        name=name,
+        skills=tuple(
+            Offered(skill=skill.name, input_schema=skill.input_schema, output_schema=skill.output_schema)
+            for skill in agent.skills
+        ),
+        capacity=capacity if agent.skills else 0,
+        addresses=tuple(address(host, me.lobby).removeprefix("tcp://") for host in me.hosts),
+        transport_key=sockets.keys.public,
+        certificate=me.certificate,
+    )
 
 
 class _Overheard:
