@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -33,6 +33,8 @@ from peer.net.meet.searching import Lobbies, searching
 from protocol.certificate import read_certificate
 from protocol.errors import BadConfig, NoPeers
 from protocol.invitation import Invitation, Request, sign_request
+from protocol.notices import Charter
+from protocol.statements import Statement
 
 SEARCH_S: Final = 10.0
 """How long the admitter is looked for: multicast is heard within two seconds, and a governor may be starting."""
@@ -62,18 +64,30 @@ async def renew_membership(market: MarketHome, settings: Settings) -> int:
     host, newest = HostMember.load(market.member), newest_charter(market)
     before = market.certificate.read_bytes()
     issuer = read_certificate(before).certificate.issuer
+    certificate = await certified_by_key(host, newest, issuer, settings, lambda signed: Renew(signed, before))
+    write_whole(market.certificate, certificate)
+    return read_certificate(certificate).certificate.until_ms
+
+
+async def certified_by_key(
+    host: HostMember,
+    newest: Statement[Charter],
+    admitter: bytes,
+    settings: Settings,
+    asked: Callable[[bytes], Redeem | Renew],
+) -> bytes:
+    """Have an admitter certify a key that it knows without a code; `asked` makes the question of a signed request."""
     identity = market_id(newest)
-    invitation = Invitation(identity[:10], issuer[:3], b"", (), 0, 0, b"")
+    nobodys = Invitation(identity[:10], admitter[:3], b"", (), 0, 0, b"")
     async with conversation(host, identity, resolve(settings.interface), settings) as (ask, lobbies):
-        found = await find_admitter(invitation, ask, lobbies, host, wait_s=SEARCH_S, wall_ms=wall_clock_ms)
+        found = await find_admitter(nobodys, ask, lobbies, host, wait_s=SEARCH_S, wall_ms=wall_clock_ms)
         request = Request(
             market=identity, admitter=found.admitter, member=host.peer, transport_key=host.transport_key,
             nonce=bytes(32), made_ms=wall_clock_ms(), claims=None, proof=None,
         )  # fmt: skip
-        certificate = await answer(ask, found, Renew(sign_request(request, host.sealer), before))
+        certificate = await answer(ask, found, asked(sign_request(request, host.sealer)))
     check_certificate(certificate, found.newest, identity, host, wall_clock_ms())
-    write_whole(market.certificate, certificate)
-    return read_certificate(certificate).certificate.until_ms
+    return certificate
 
 
 async def answer(ask: Ask, found: Found, request: Redeem | Renew) -> bytes:
