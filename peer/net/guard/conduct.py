@@ -26,7 +26,7 @@ class ConductLimits:
 
     visitors: VisitorLimits = field(default_factory=VisitorLimits)
     sources: SourceLimits = field(default_factory=SourceLimits)
-    pause_ms: int = 10_000  # each return costs the others a burst; honest peers stay ten times below what leads here
+    pause_ms: int = 1_000  # an honest peer that was too loud once is back before anybody misses it
     pause_ms_max: int = 300_000  # one that does nothing else costs a handshake in five minutes
     handshakes: Rate = field(default=Rate(2, 100))  # of one member: it opens a few connections, and may start anew
     look_ms: int = 250  # how often connections are looked at: in between, a remote may send what it can
