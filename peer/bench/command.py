@@ -11,7 +11,7 @@ import msgspec
 
 from peer.bench import contest, machine
 from peer.bench.bidder import UNLOCKED
-from peer.bench.contest import Figures
+from peer.bench.contest import VENDUE, ZENOH, ZENOH_BARE, Figures
 
 REACH_OF_VERIFIES = {False: 0.12, True: 0.08}
 REACH_OF_ZENOH = {False: 0.30, True: 0.25}
@@ -22,7 +22,7 @@ REACH_OF_UNLOCKED = 0.75
 @click.command()
 @click.option("--auctions", default=1800, show_default=True, help="Auctions of each run with many in flight.")
 @click.option("--rounds", default=1, show_default=True, help="How often everything is run; medians are shown.")
-@click.option("--against", type=click.Choice(["zenoh", UNLOCKED]), help="Run this rival on the same job, in turn.")
+@click.option("--against", type=click.Choice([ZENOH, UNLOCKED]), help="Run this rival on the same job, in turn.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def bench(auctions: int, rounds: int, against: str | None, as_json: bool) -> None:
     """Measure auctions: 10 bidders in their own processes, 1 and 64 in flight, without and with a governor."""
@@ -36,17 +36,19 @@ def bench(auctions: int, rounds: int, against: str | None, as_json: bool) -> Non
             if against == UNLOCKED:
                 runs.append(contest.run(in_flight=in_flight, governed=governed, auctions=count, locked=False))
             elif against and not governed:
-                runs.append(_rival(in_flight, count))
+                runs += _rivals(in_flight, count)
     report = summary(runs, statistics.median(verifies))
     click.echo(json.dumps(report) if as_json else _show(report))
 
 
-def _rival(in_flight: int, auctions: int) -> Figures:
+def _rivals(in_flight: int, auctions: int) -> list[Figures]:
+    """Zenoh in a program of the same shape as ours, and what it can do at most."""
     try:
-        from peer.bench import zenoh_rival
+        from peer.bench import zenoh_loop, zenoh_program
     except ImportError as error:
         raise click.ClickException(f"{error}. Install the rival: .venv/bin/pip install 'vendue[bench]'") from None
-    return zenoh_rival.run(in_flight=in_flight, auctions=auctions * (3 if in_flight > 1 else 1))
+    auctions *= 3 if in_flight > 1 else 1
+    return [rival.run(in_flight=in_flight, auctions=auctions) for rival in (zenoh_program, zenoh_loop)]
 
 
 def summary(runs: list[Figures], verifies: float) -> dict[str, object]:
@@ -81,20 +83,26 @@ def _ratios(rows: dict[tuple[str, int, bool], Figures], verifies: float) -> list
     ratios: list[dict[str, object]] = []
 
     def add(what: str, value: float, *, least: float | None = None, most: float | None = None) -> None:
-        holds = (least is None or value >= least) and (most is None or value <= most)
-        aim = f"≥ {least}" if least is not None else f"≤ {most}"
+        holds: bool | None = None
+        aim = None
+        if least is not None:
+            holds, aim = value >= least, f"≥ {least}"
+        elif most is not None:
+            holds, aim = value <= most, f"≤ {most}"
         ratios.append({"what": what, "value": round(value, 3), "aim": aim, "holds": holds})
 
     for governed in (False, True):
-        ours = rows.get(("vendue", 64, governed))
-        theirs = rows.get(("zenoh", 64, False))
+        ours = rows.get((VENDUE, 64, governed))
+        theirs, theirs_bare = (rows.get((engine, 64, False)) for engine in (ZENOH, ZENOH_BARE))
         name = "with governor" if governed else "without governor"
         if ours:
             add(f"settled/s over verifies/s, {name}", ours.per_second / verifies, least=REACH_OF_VERIFIES[governed])
             if theirs:
                 ratio = ours.per_second / theirs.per_second
                 add(f"settled/s over zenoh's, {name}", ratio, least=REACH_OF_ZENOH[governed])
-    one, rival = rows.get(("vendue", 1, False)), rows.get(("zenoh", 1, False))
+            if theirs_bare:
+                add(f"settled/s over those of bare zenoh, {name}", ours.per_second / theirs_bare.per_second)
+    one, rival = rows.get((VENDUE, 1, False)), rows.get((ZENOH, 1, False))
     if one and rival:
         add("p50 over zenoh's, 1 in flight", one.p50_ms / rival.p50_ms, most=SLOWER_THAN_ZENOH_MAX)
     return ratios
@@ -104,7 +112,7 @@ def _price_of_locks(kinds: dict[tuple[str, int, bool], list[Figures]]) -> list[d
     """What is left of the auctions when sockets are locked: the median over pairs that ran one after the other."""
     ratios: list[dict[str, object]] = []
     for governed in (False, True):
-        pairs = zip(kinds.get(("vendue", 64, governed), []), kinds.get((UNLOCKED, 64, governed), []), strict=False)
+        pairs = zip(kinds.get((VENDUE, 64, governed), []), kinds.get((UNLOCKED, 64, governed), []), strict=False)
         shares = [locked.per_second / unlocked.per_second for locked, unlocked in pairs]
         if shares:
             share = statistics.median(shares)
@@ -127,7 +135,7 @@ def _show(report: dict[str, object]) -> str:
     columns = (
         ("engine", "engine"), ("in flight", "in_flight"), ("governor", "governed"), ("settled/s", "per_second"),
         ("final/s", "final_per_second"), ("backlog", "backlog"), ("p50 ms", "p50_ms"), ("p99 ms", "p99_ms"),
-        ("CPU ms", "cpu_ms_per_auction"), ("statements", "statements_per_auction"), ("manager MiB", "peak_mib_manager"),
+        ("CPU ms", "cpu_ms_per_auction"), ("stmts", "statements_per_auction"), ("manager MiB", "peak_mib_manager"),
         ("bidder MiB", "peak_mib_bidder"), ("governor MiB", "peak_mib_governor"),
     )  # fmt: skip
     for title, _ in columns:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from peer.market import Market
 from peer.members.founding import LOCAL, open_market
 from protocol.states import State
 
+VENDUE, ZENOH, ZENOH_BARE = "vendue", "zenoh", "zenoh bare"
+"""Engines: ours; a program over zenoh of the same shape, the yardstick; loops over zenoh that do nothing else."""
 BIDDERS = 10
 WARM_UP = 100
 START_WAIT_S = 30.0
@@ -109,7 +111,7 @@ async def _measure(market: Market, pids: list[int], in_flight: int, governed: bo
     statements = market.runtime.turn.verdicts["accept"] - heard_before + market.runtime.node.feed.seq - said_before
     backlog = _unratified(market) if governed else None
     ratified_s = await _ratified(market, began) if governed else None
-    ours = figures_of("vendue", in_flight, auctions, latencies, took_s, before, after, governed=governed)
+    ours = figures_of(VENDUE, in_flight, auctions, latencies, took_s, before, after, governed=governed)
     return msgspec.structs.replace(
         ours,
         final_per_second=auctions / ratified_s if ratified_s else None,
@@ -152,15 +154,22 @@ def figures_of(
 
 
 async def _auction(market: Market, auctions: int, in_flight: int, first: int) -> list[float]:
-    """Run auctions, so many at once; seconds from announcement to settlement of each."""
+    async def one(n: int) -> None:
+        task = await market.announce(SKILL, {"n": first + n}, budget=PRICE, final=False)
+        await task.result()
+
+    return await latencies_of(one, auctions, in_flight)
+
+
+async def latencies_of(one: Callable[[int], Awaitable[object]], auctions: int, in_flight: int) -> list[float]:
+    """Run auctions, so many at once; seconds that each took, from announcement to settlement."""
     latencies: list[float] = []
-    numbers = iter(range(first, first + auctions))
+    numbers = iter(range(auctions))
 
     async def runner() -> None:
         for n in numbers:
             began = time.perf_counter()
-            task = await market.announce(SKILL, {"n": n}, budget=PRICE, final=False)
-            await task.result()
+            await one(n)
             latencies.append(time.perf_counter() - began)
 
     await asyncio.gather(*(runner() for _ in range(in_flight)))
