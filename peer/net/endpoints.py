@@ -77,6 +77,11 @@ def split_address(address: object) -> tuple[str, int] | None:
     return (found[1], int(found[2])) if found else None
 
 
+def zoneless(host: str) -> str:
+    """An address without the name of our own interface, which says nothing to others."""
+    return host.partition("%")[0]
+
+
 def is_v6(address: str) -> bool:
     """Tell whether an address that has no fault is of IPv6."""
     return address.startswith("tcp://[")

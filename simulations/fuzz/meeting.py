@@ -19,8 +19,9 @@ from peer.net.meet.introductions import (
     pack,
     sign_here,
 )
-from peer.net.meet.mdns import SERVICE, VERSION, Mdns, Record, marks_of
+from peer.net.meet.mdns import Mdns
 from peer.net.meet.reception import Reception
+from peer.net.meet.records import SERVICE, VERSION, Record, marks_of
 from peer.net.meet.remembered import Lobby as Noted
 from peer.net.meet.remembered import Remembered
 from peer.net.meet.rendezvous import Entry, Rendezvous

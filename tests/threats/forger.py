@@ -11,7 +11,7 @@ from secrets import token_hex
 from zeroconf import DNSAddress, DNSOutgoing, DNSPointer, DNSService, DNSText, IPVersion, ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
 
-from peer.net.meet.mdns import marks_of
+from peer.net.meet.records import marks_of
 from protocol.invitation import market_tag, place_mark
 
 SERVICE = "_vendue._tcp.local."

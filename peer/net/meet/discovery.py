@@ -21,9 +21,10 @@ from peer.net.meet.attempts import Attempt, Attempts, Outcome
 from peer.net.meet.greeter import Call, Greeter, GreeterLimits, Met
 from peer.net.meet.introductions import Hello, Introduction, Neighbour, on_loopback
 from peer.net.meet.lobby import Lobby
-from peer.net.meet.mdns import Mdns, MdnsLimits, Record
+from peer.net.meet.mdns import Mdns, MdnsLimits
 from peer.net.meet.places import Place, Way
 from peer.net.meet.reception import Reception
+from peer.net.meet.records import Record
 from peer.net.meet.remembered import Remembered
 from peer.net.meet.rendezvous import Rendezvous, RendezvousLimits
 from protocol.invitation import place_mark

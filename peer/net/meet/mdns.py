@@ -1,12 +1,7 @@
 """Finding peers on the local network: mDNS and DNS-SD (`_vendue._tcp.local.`), by python-zeroconf.
 
-    TXT  v=2  m=<market tag, 16 hex digits>  p=<peer id, 64 hex digits>  a=<a mark of each host, 12 hex digits each>
-    SRV port = lobby port     A, AAAA = hosts
-
-A record is a hint: what is found here is a place to knock, no more. Hosts without their mark are passed over, for
-strangers cannot make one (`protocol.invitation.place_mark`): they can flood a network, and be told apart. The name of a
-record is chance and says nothing. zeroconf is imported when it is needed, for it takes a sixth of a second.
-A network that is not there, or not yet, is tried again.
+What a record says, and what it is worth, is told in `peer.net.meet.records`. zeroconf is imported when it is needed,
+for it takes a sixth of a second. A network that is not there, or not yet, is tried again.
 """
 
 from __future__ import annotations
@@ -14,25 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from peer.net.endpoints import HOSTS_MAX, fault_of_host
+from peer.net.endpoints import zoneless
 from peer.net.meet.introductions import on_loopback
-from protocol.invitation import MARK_LENGTH
-from protocol.keys import fault_of_key
+from peer.net.meet.records import SERVICE, Mark, Record, Records, read_record, text_of
 
 if TYPE_CHECKING:
     from zeroconf import ServiceInfo, ServiceStateChange, Zeroconf
     from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
-
-SERVICE = "_vendue._tcp.local."
-VERSION = b"2"
-
-Mark = Callable[[bytes, str, int], bytes]
-"""The mark of a place: of a peer id, a host and a port."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,19 +33,9 @@ class MdnsLimits:
     resolving_max: int = 32  # names asked about at the same time; the queries are multicast
     names_max: int = 1_024  # records kept, and names waiting to be looked at; more are let go
     names_per_host_max: int = 256  # records that name one host first: more peers than a computer runs
-    text_bytes_max: int = 512  # an honest TXT record has 110, and 12 more for each further host
-    addresses_max: int = HOSTS_MAX  # addresses of one record that are looked at
     retry_ms: int = 10_000  # until a network that was not there is tried again
     part_ms: int = 60_000  # the same where others of our networks work: to try means to leave them for a moment
     close_ms: int = 2_000  # goodbyes are three packets in a quarter of a second
-
-
-class Record(NamedTuple):
-    """What a record of this market says."""
-
-    peer_id: bytes
-    hosts: tuple[str, ...]
-    lobby: int
 
 
 class Mdns:
@@ -78,8 +55,9 @@ class Mdns:
         self._tag, self._me, self._mark = market_tag, me, mark
         self._on_found, self._on_gone = on_found, on_gone
         self._limits = limits or MdnsLimits()
-        self._records: dict[str, Record] = {}
-        self._hosts: Counter[str] = Counter()
+        self._records = Records(
+            names_max=self._limits.names_max, names_per_host_max=self._limits.names_per_host_max
+        )  # fmt: skip
         self._waiting: dict[str, None] = {}
         self._resolving: set[asyncio.Task[None]] = set()
         self._running: asyncio.Task[None] | None = None
@@ -115,7 +93,6 @@ class Mdns:
 
     async def _enter(self) -> None:
         self._records.clear()
-        self._hosts.clear()
         self._zeroconf = self._open()
         zeroconf = self._zeroconf.zeroconf
         await zeroconf.async_wait_for_start()
@@ -123,8 +100,8 @@ class Mdns:
         self._announced = self._info()
         # The name is random, so nobody is asked first whether it is taken: a second sooner, and nobody can say yes.
         await (await self._zeroconf.async_register_service(self._announced, cooperating_responders=True))
-        works = {_zoneless(str(sender.sock_name[0])) for sender in zeroconf.engine.senders}
-        silent = [host for host in self._me.hosts if _zoneless(host) not in works]
+        works = {zoneless(str(sender.sock_name[0])) for sender in zeroconf.engine.senders}
+        silent = [host for host in self._me.hosts if zoneless(host) not in works]
         self.failure = f"no multicast on the network of {', '.join(silent)}" if silent else None
 
     async def _stay(self) -> None:
@@ -169,11 +146,9 @@ class Mdns:
         from zeroconf import ServiceInfo
 
         name = secrets.token_hex(8)
-        marks = marks_of(self._mark, self._me.peer_id, self._me.hosts, self._me.lobby)
-        text = {"v": VERSION, "m": self._tag.hex(), "p": self._me.peer_id.hex(), "a": marks}
         return ServiceInfo(
-            SERVICE, f"{name}.{SERVICE}", self._me.lobby, properties=text, server=f"vendue-{name}.local.",
-            parsed_addresses=[_zoneless(host) for host in self._me.hosts],
+            SERVICE, f"{name}.{SERVICE}", self._me.lobby, properties=text_of(self._me, self._tag, self._mark),
+            server=f"vendue-{name}.local.", parsed_addresses=[zoneless(host) for host in self._me.hosts],
         )  # fmt: skip
 
     def _browse(self, zeroconf: Zeroconf) -> AsyncServiceBrowser:
@@ -200,9 +175,7 @@ class Mdns:
             return
         if state_change is ServiceStateChange.Removed:
             self._waiting.pop(name, None)
-            record = self._records.pop(name, None)
-            if record is not None:
-                self._drop(record)
+            self._drop(name)
         elif self._know_at_once(zeroconf, name):
             return
         elif len(self._waiting) < self._limits.names_max:
@@ -249,74 +222,35 @@ class Mdns:
             self.ignored += 1
 
     def _keep(self, name: str, record: Record | None) -> None:
-        before = self._records.pop(name, None)
+        before = self._records.get(name)
         if before is not None and before != record:
-            self._drop(before)
+            self._drop(name)
         if record is None:
             return
-        if before is None or before != record:
-            crowded = self._hosts[record.hosts[0]] >= self._limits.names_per_host_max
-            if crowded or len(self._records) >= self._limits.names_max:
-                self.ignored += 1
-                return
-            self._hosts[record.hosts[0]] += 1
-        self._records[name] = record
-        self._on_found(record)  # also of one that is known: it was heard again, perhaps after a long silence
+        if self._records.put(name, record):
+            self._on_found(record)  # also of one that is known: it was heard again, perhaps after a long silence
+        else:
+            self.ignored += 1
 
-    def _drop(self, record: Record) -> None:
-        self._hosts[record.hosts[0]] -= 1
-        self._on_gone(record)
+    def _drop(self, name: str) -> None:
+        record = self._records.pop(name)
+        if record is not None:
+            self._on_gone(record)
 
     def _read(self, info: ServiceInfo) -> Record | None:
         """Read a record, or None unless it is one of another peer in this market."""
-        if len(info.text) > self._limits.text_bytes_max:
+        record = read_record(info, self._tag, self._mark)
+        if record is None:
+            return None
+        hosts = () if isinstance(record, str) else tuple(filter(self._is_ours_to_dial, record.hosts))
+        if isinstance(record, str) or not hosts:
             self.ignored += 1
             return None
-        text = info.properties
-        if text.get(b"v") != VERSION or text.get(b"m") != self._tag.hex().encode():
-            return None  # another version or another market: no rubbish, but not for us
-        peer_id = peer_id_in(text.get(b"p"))
-        heard = info.parsed_scoped_addresses()[: self._limits.addresses_max]
-        port = info.port or 0
-        if peer_id is None or not 0 < port < 65_536:
-            self.ignored += 1
-            return None
-        marked = only_marked(self._mark, peer_id, heard, port, text.get(b"a"))
-        hosts = tuple(host for host in marked if fault_of_host(host) is None and self._is_ours_to_dial(host))
-        if not hosts:
-            self.ignored += 1
-            return None
-        return None if peer_id == self._me.peer_id else Record(peer_id, hosts, port)
+        return None if record.peer_id == self._me.peer_id else record._replace(hosts=hosts)
 
     def _is_ours_to_dial(self, host: str) -> bool:
         """A record from the network has no business in naming this computer's own services, nor the reverse."""
         return any(on_loopback(host) is on_loopback(mine) for mine in self._me.hosts)
-
-
-def marks_of(mark: Mark, peer_id: bytes, hosts: Iterable[str], port: int) -> str:
-    """What a record says in `a`."""
-    return "".join(mark(peer_id, _zoneless(host), port).hex() for host in hosts)
-
-
-def only_marked(mark: Mark, peer_id: bytes, hosts: Iterable[str], port: int, said: bytes | None) -> list[str]:
-    """The hosts whose mark a record says; an address may come later than the rest, so each is marked by itself."""
-    digits = 2 * MARK_LENGTH
-    marks = {(said or b"")[at : at + digits] for at in range(0, len(said or b""), digits)}
-    return [host for host in hosts if mark(peer_id, _zoneless(host), port).hex().encode() in marks]
-
-
-def _zoneless(host: str) -> str:
-    """An address without the name of our own interface, which says nothing to others."""
-    return host.partition("%")[0]
-
-
-def peer_id_in(said: bytes | None) -> bytes | None:
-    """The peer id of a record, or None if it is none."""
-    try:
-        peer_id = bytes.fromhex((said or b"").decode("ascii"))
-    except ValueError:
-        return None
-    return None if fault_of_key(peer_id) else peer_id
 
 
 async def _cancelled(*running: asyncio.Task[None]) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from peer.net.endpoints import HOSTS_MAX, address, fault_of_address
-from peer.net.meet.mdns import SERVICE, only_marked, peer_id_in
+from peer.net.meet.records import SERVICE, only_marked, peer_id_in
 from peer.net.meet.rendezvous import Entry
 from protocol.invitation import market_tag, place_mark
 

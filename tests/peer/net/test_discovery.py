@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from peer.net.meet.greeter import checked_seed
-from peer.net.meet.mdns import SERVICE, Mdns, MdnsLimits, Record
+from peer.net.meet.mdns import Mdns, MdnsLimits
 from peer.net.meet.places import Way
+from peer.net.meet.records import SERVICE, Record
 from protocol.errors import BadConfig
 from tests.peer.net.meeting import (
     OTHER,
@@ -366,22 +367,3 @@ async def test_mdns_on_an_address_that_is_not_here_says_why() -> None:
     mdns.start(asyncio.get_running_loop())
     await until(lambda: mdns.failure)
     await mdns.close()
-
-
-def test_names_are_bounded_in_all_and_per_host() -> None:
-    """One host that announces hundreds of names leaves room for the others."""
-    seen: list[Record] = []
-    limits = MdnsLimits(names_max=6, names_per_host_max=3)
-    mdns = Mdns(
-        b"a tag  8",
-        Record(peer_id(1), ("127.0.0.1",), 1),
-        mark=marked,
-        on_found=seen.append,
-        on_gone=seen.append,
-        limits=limits,
-    )
-    for number in range(10):
-        mdns._keep(f"r{number}", Record(peer_id(2), ("127.0.0.2",), number + 1))
-    mdns._keep("other", Record(peer_id(3), ("127.0.0.3",), 1))
-    assert len(seen) == 4
-    assert mdns.ignored == 7
