@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from peer.net.endpoints import HOSTS_MAX, address, fault_of_address
-from peer.net.meet.records import SERVICE, only_marked, peer_id_in
+from peer.net.endpoints import address, fault_of_address
+from peer.net.meet.records import SERVICE, Record, read_record
 from peer.net.meet.rendezvous import Entry
 from protocol.invitation import market_tag, place_mark
 
@@ -163,12 +163,8 @@ async def _resolve(zeroconf: Zeroconf, name: str, market_prefix: bytes, lobbies:
     from zeroconf.asyncio import AsyncServiceInfo
 
     info = AsyncServiceInfo(SERVICE, name)
-    if not await info.async_request(zeroconf, RESOLVE_MS) or not info.port:
-        return
-    text = info.properties
-    peer_id = peer_id_in(text.get(b"p"))
-    if peer_id is None or text.get(b"m") != market_tag(market_prefix).hex().encode():
-        return
-    heard = info.parsed_scoped_addresses()[:HOSTS_MAX]
-    for host in only_marked(partial(place_mark, market_prefix), peer_id, heard, info.port, text.get(b"a")):
-        lobbies.add(address(host, info.port))
+    if await info.async_request(zeroconf, RESOLVE_MS):
+        record = read_record(info, market_tag(market_prefix), partial(place_mark, market_prefix))
+        if isinstance(record, Record):
+            for host in record.hosts:
+                lobbies.add(address(host, record.lobby))
