@@ -10,7 +10,8 @@ from peer.cli.invocation import Invocation, asked
 from peer.config import load
 from peer.home import market_home
 from peer.members.founding import LOCAL, Founded, found_market
-from peer.net.interfaces import interfaces, on_loopback, port_range, resolve
+from peer.net.endpoints import on_loopback
+from peer.net.interfaces import interfaces, port_range, resolve
 from protocol.errors import UsageError
 from protocol.keys import print_peer
 from protocol.notices import Admission

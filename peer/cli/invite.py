@@ -15,7 +15,7 @@ from peer.home import runtime_home
 from peer.members.admitters import admitter_here, is_answering
 from peer.members.charters import market_id
 from peer.members.hostmember import wall_clock_ms
-from peer.net.interfaces import on_loopback
+from peer.net.endpoints import on_loopback
 from peer.net.meet.searching import lobby_in
 from protocol.errors import UsageError
 from protocol.invitation import ROLES, make_code, market_tag

@@ -22,7 +22,8 @@ from peer.members.handover import open_handover
 from peer.members.hostmember import HostMember, wall_clock_ms
 from peer.members.joining import check_certificate, home_for, member_already, move_in, newest_of
 from peer.members.settingsfile import settings_text
-from peer.net.interfaces import on_loopback, port_range, resolve
+from peer.net.endpoints import on_loopback
+from peer.net.interfaces import port_range, resolve
 from peer.telemetry import configure
 from protocol.certificate import OutOfTime, read_certificate
 from protocol.errors import BadCode, BadEvidence, UsageError

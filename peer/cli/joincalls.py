@@ -24,8 +24,8 @@ from peer.members.joining import (
 from peer.members.refusals import refusal
 from peer.members.register import LABEL_MAX
 from peer.members.settingsfile import settings_text
-from peer.net.endpoints import split_address
-from peer.net.interfaces import interfaces, on_loopback, resolve
+from peer.net.endpoints import on_loopback, split_address
+from peer.net.interfaces import interfaces, resolve
 from peer.net.locks.keys import TransportKeys
 from peer.net.meet.asking import Ask, asking
 from peer.net.meet.knocks import Admitted, NotAdmitted, Redeem, Renew, open_item

@@ -77,6 +77,14 @@ def split_address(address: object) -> tuple[str, int] | None:
     return (found[1], int(found[2])) if found else None
 
 
+def on_loopback(host: str) -> bool:
+    """Tell whether a host names this computer from within: said on a network, such an address is nobody's business."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def zoneless(host: str) -> str:
     """An address without the name of our own interface, which says nothing to others."""
     return host.partition("%")[0]

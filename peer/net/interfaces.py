@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from peer.net.endpoints import on_loopback
 from protocol.errors import BadConfig
 from protocol.limits import ADDRESSES_MAX
 
@@ -51,7 +52,7 @@ def resolve(interface: str, *, here: Sequence[Interface] | None = None) -> tuple
     """
     parts = [part.strip() for part in interface.split(",") if part.strip()]
     if here is None:
-        here = () if all(map(_is_within, parts)) else interfaces()
+        here = () if all(on_loopback(part.strip("[]")) for part in parts) else interfaces()
     hosts = dict.fromkeys(host for part in parts for host in _hosts(part, here))
     if not hosts:
         raise _refused(interface, "It names no interface.", here)
@@ -76,19 +77,6 @@ def port_range(ports: str) -> range | None:
         why=f"A peer takes {PORTS_OF_A_PEER} ports, of 1 to {PORT_MAX}.",
         do="Give the first and the last, with room for all peers here: 7300-7399.",
     )
-
-
-def on_loopback(host: str) -> bool:
-    """Tell whether an IP address is this computer's from within, which nobody else can reach."""
-    return ipaddress.ip_address(host).is_loopback
-
-
-def _is_within(part: str) -> bool:
-    """Tell whether a part is an address of loopback, which every computer has."""
-    try:
-        return on_loopback(part.strip("[]"))
-    except ValueError:
-        return False
 
 
 def _hosts(part: str, here: Sequence[Interface]) -> Iterator[str]:

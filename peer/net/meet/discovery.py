@@ -15,11 +15,11 @@ from pathlib import Path
 
 import msgspec
 
-from peer.net.endpoints import address
+from peer.net.endpoints import address, on_loopback
 from peer.net.meet.addressbook import AddressBook, Found, Gone
 from peer.net.meet.attempts import Attempt, Attempts, Outcome
 from peer.net.meet.greeter import Call, Greeter, GreeterLimits, Met
-from peer.net.meet.introductions import Hello, Introduction, Neighbour, on_loopback
+from peer.net.meet.introductions import Hello, Introduction, Neighbour
 from peer.net.meet.lobby import Lobby
 from peer.net.meet.mdns import Mdns, MdnsLimits
 from peer.net.meet.places import Place, Way

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from peer.net.endpoints import address, fault_of_address, split_address
+from peer.net.endpoints import address, fault_of_address, on_loopback, split_address
 from peer.net.meet.attempts import Attempt, Attempts, Outcome
 from peer.net.meet.introductions import (
     Hello,
@@ -23,7 +23,6 @@ from peer.net.meet.introductions import (
     Newer,
     Refused,
     holds,
-    on_loopback,
     open_item,
 )
 from peer.net.meet.places import Place, PlaceLimits, Places, Way

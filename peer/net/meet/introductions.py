@@ -11,7 +11,6 @@ A neighbour is hearsay: a place to knock, no more.
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated, Final, TypeAlias
 
 import msgspec
@@ -123,14 +122,6 @@ def open_item(item: bytes) -> Item | None:
 def fault_of_introduction(introduction: Introduction) -> str | None:
     """Say why nobody can be reached by what an introduction says, or None. Its certificate is not looked at."""
     return fault_of_key(introduction.peer_id) or fault_of_endpoints(introduction.endpoints)
-
-
-def on_loopback(host: str) -> bool:
-    """Tell whether a host names this computer from within: said on a network, such an address is nobody's business."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def sign_here(

@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from peer.net.endpoints import zoneless
-from peer.net.meet.introductions import on_loopback
+from peer.net.endpoints import on_loopback, zoneless
 from peer.net.meet.records import SERVICE, Mark, Record, Records, read_record, text_of
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ class Mdns:
 
     async def _enter(self) -> None:
         self._records.clear()
-        self._zeroconf = self._open()
+        self._zeroconf = open_multicast(self._me.hosts)
         zeroconf = self._zeroconf.zeroconf
         await zeroconf.async_wait_for_start()
         self._browser = self._browse(zeroconf)
@@ -117,15 +116,6 @@ class Mdns:
             if loop.time() >= query_s:
                 query_s += limits.query_ms / 1000
                 await self._query_again()
-
-    def _open(self) -> AsyncZeroconf:
-        """Open the multicast sockets, one for each of our hosts."""
-        from zeroconf import IPVersion
-        from zeroconf.asyncio import AsyncZeroconf
-
-        v6 = {":" in host for host in self._me.hosts}
-        version = IPVersion.All if len(v6) == 2 else IPVersion.V6Only if True in v6 else IPVersion.V4Only
-        return AsyncZeroconf(interfaces=list(self._me.hosts), ip_version=version)
 
     async def _leave(self) -> None:
         """Say goodbye on the network; whatever is against it, in a bounded time."""
@@ -251,6 +241,16 @@ class Mdns:
     def _is_ours_to_dial(self, host: str) -> bool:
         """A record from the network has no business in naming this computer's own services, nor the reverse."""
         return any(on_loopback(host) is on_loopback(mine) for mine in self._me.hosts)
+
+
+def open_multicast(hosts: Sequence[str]) -> AsyncZeroconf:
+    """Open the multicast sockets, one for each of our hosts."""
+    from zeroconf import IPVersion
+    from zeroconf.asyncio import AsyncZeroconf
+
+    v6 = {":" in host for host in hosts}
+    version = IPVersion.All if len(v6) == 2 else IPVersion.V6Only if True in v6 else IPVersion.V4Only
+    return AsyncZeroconf(interfaces=list(hosts), ip_version=version)
 
 
 async def _cancelled(*running: asyncio.Task[None]) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from peer.net.endpoints import address, fault_of_address
+from peer.net.meet.mdns import open_multicast
 from peer.net.meet.records import SERVICE, Record, read_record
 from peer.net.meet.rendezvous import Entry
 from protocol.invitation import market_tag, place_mark
@@ -126,12 +127,9 @@ def lobby_in(path: Path) -> list[str]:
 async def _browse(market_prefix: bytes, hosts: Sequence[str], lobbies: Lobbies) -> None:
     """Ask by multicast on our networks."""
     try:
-        from zeroconf import IPVersion
-        from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
+        from zeroconf.asyncio import AsyncServiceBrowser
 
-        versions = {":" in host for host in hosts}
-        version = IPVersion.All if len(versions) == 2 else IPVersion.V6Only if True in versions else IPVersion.V4Only
-        multicast = AsyncZeroconf(interfaces=list(hosts), ip_version=version)
+        multicast = open_multicast(hosts)
     except Exception as error:  # whatever the network has against it: the other paths are still there
         lobbies.multicast_failure = f"{type(error).__name__}: {error}"[:200]
         return

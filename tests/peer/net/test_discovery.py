@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from peer.net.meet import mdns
 from peer.net.meet.greeter import checked_seed
 from peer.net.meet.mdns import Mdns, MdnsLimits
 from peer.net.meet.places import Way
@@ -342,28 +343,28 @@ async def test_rubbish_records_are_ignored() -> None:
 async def test_network_that_comes_later_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """No multicast at the start is told, and is no failure for ever; the other paths go on meanwhile."""
     limits = replace(QUICK, mdns=MdnsLimits(delay_ms=0, retry_ms=50))
-    works = Mdns._open
-    monkeypatch.setattr(Mdns, "_open", _no_network)
+    works = mdns.open_multicast
+    monkeypatch.setattr(mdns, "open_multicast", _no_network)
     async with members() as opened:
         first = opened(1, mdns=True, limits=limits)
         second = opened(2, mdns=True, limits=limits)
         await until(lambda: first.discovery.mdns_failure and second.discovery.mdns_failure)
-        monkeypatch.setattr(Mdns, "_open", works)
+        monkeypatch.setattr(mdns, "open_multicast", works)
         await everybody_meets(first, second)
         await until(lambda: first.discovery.mdns_failure is None)
 
 
-def _no_network(self: Mdns) -> None:
+def _no_network(hosts: tuple[str, ...]) -> None:
     raise OSError(101, "Network is unreachable")
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 async def test_mdns_on_an_address_that_is_not_here_says_why() -> None:
     """The other paths go on, and `vendue doctor` can tell."""
-    mdns = Mdns(
+    announced = Mdns(
         b"a tag  8", Record(peer_id(1), ("192.0.2.1",), 1), mark=marked, on_found=lambda record: None,
         on_gone=lambda record: None, limits=MdnsLimits(delay_ms=0),
     )  # fmt: skip
-    mdns.start(asyncio.get_running_loop())
-    await until(lambda: mdns.failure)
-    await mdns.close()
+    announced.start(asyncio.get_running_loop())
+    await until(lambda: announced.failure)
+    await announced.close()

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from peer.net.endpoints import Endpoints, address, fault_of_address, fault_of_endpoints, fault_of_host, split_address
+from peer.net.endpoints import (
+    Endpoints,
+    address,
+    fault_of_address,
+    fault_of_endpoints,
+    fault_of_host,
+    on_loopback,
+    split_address,
+)
 
 
 @pytest.mark.parametrize(
@@ -70,3 +78,10 @@ def test_endpoints_are_few_different_hosts_and_three_ports(endpoints: Endpoints)
     """Whoever names more is no computer."""
     assert fault_of_endpoints(endpoints) is not None
     assert fault_of_endpoints(Endpoints(("127.0.0.1", "::1"), 1, 2, 65_535)) is None
+
+
+def test_only_this_computers_own_addresses_are_on_loopback() -> None:
+    """Both families, and nothing that is no address."""
+    assert [on_loopback(host) for host in ("127.0.0.9", "::1", "192.0.2.1", "2001:db8::1", "localhost")] == [
+        True, True, False, False, False,
+    ]  # fmt: skip

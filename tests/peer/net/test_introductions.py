@@ -18,7 +18,6 @@ from peer.net.meet.introductions import (
     Newer,
     Refused,
     holds,
-    on_loopback,
     open_item,
     pack,
     sign_here,
@@ -93,10 +92,3 @@ def test_foreign_implementation_reads_the_same_bytes() -> None:
     me = [peer_id(1), ["127.0.0.1", "2001:db8::1"], 1, 2, 3, b"certificate"]
     assert msgpack.unpackb(pack(HELLO)) == ["hello", b"the tag8", bytes(16), 1, me]
     assert msgpack.unpackb(pack(Refused("why", 7))) == ["refused", "why", 7]
-
-
-def test_only_this_computers_own_addresses_are_on_loopback() -> None:
-    """Both families, and nothing that is no address."""
-    assert [on_loopback(host) for host in ("127.0.0.9", "::1", "192.0.2.1", "2001:db8::1", "localhost")] == [
-        True, True, False, False, False,
-    ]  # fmt: skip
