@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 from peer.home import NAME_PATTERN, MarketHome, market_home, markets_here
 from peer.members.charters import market_id, open_charter, read_charter
+from peer.members.clocks import CLOCKS_APART_MAX_MS, difference
 from peer.members.draft import Draft, write_whole
 from peer.members.hostmember import HostMember
 from peer.members.refusals import refusal
@@ -41,8 +42,6 @@ from protocol.keys import Digest
 from protocol.notices import Charter
 from protocol.statements import NO_MARKET, Statement
 
-CLOCKS_APART_MAX_MS: Final = 2 * 60 * 1000
-"""Clocks that are set by the network differ by less than a second; one that is so far off is wrong."""
 KNOCKS_MAX: Final = 8
 """Places that are knocked at at once: each has a socket."""
 KNOCK_AGAIN_S: Final = 1.0
@@ -163,9 +162,8 @@ def _believe(
         raise _impostor("its signature does not hold")
     apart_ms = wall_ms - standing.wall_ms
     if abs(apart_ms) >= CLOCKS_APART_MAX_MS:
-        way = "ahead of" if apart_ms > 0 else "behind"
         raise ClockWrong(
-            f"This computer's clock is {_span(abs(apart_ms))} {way} the admitter's.",
+            difference(apart_ms, "the admitter's"),
             why="Certificates hold from one time to another, so the clocks of members have to agree.",
             do="Set the clock, by NTP for example (timedatectl set-ntp true), here or there; the code is not used up.",
         )
@@ -186,11 +184,6 @@ def _impostor(reason: str) -> BadEvidence:
         why=f"Of those who answered, {reason}. Nothing of the code was shown to it.",
         do="Look for whoever else answers there, or name the admitter's lobby: --seed HOST:PORT.",
     )
-
-
-def _span(length_ms: int) -> str:
-    minutes = round(length_ms / 60_000)
-    return f"{minutes} minutes" if minutes < 180 else f"{minutes // 60} hours"
 
 
 # Being let in

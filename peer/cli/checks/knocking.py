@@ -6,7 +6,7 @@ from typing import Final
 
 from peer.cli.checks.base import Check, bad, unreached
 from peer.cli.checks.standing import remedy_of
-from peer.members.joining import CLOCKS_APART_MAX_MS
+from peer.members.clocks import CLOCKS_APART_MAX_MS, difference
 from peer.net.meet.attempts import Attempt, Outcome
 from peer.net.meet.probe import There, probe
 from peer.telemetry import printable
@@ -14,7 +14,6 @@ from protocol.keys import short_peer
 
 CLOCKS_NOTED_MS: Final = 5_000
 """Clocks that the network sets differ by far less."""
-_MINUTE_MS: Final = 60_000
 _NOWHERE: Final[dict[There, tuple[str, str]]] = {
     There.REFUSED: (
         "connection refused",
@@ -71,15 +70,6 @@ def clock(apart_ms: int, whose: str) -> Check:
     """Compare our clock with another's, which may be the wrong one."""
     if abs(apart_ms) < CLOCKS_NOTED_MS:
         return Check("clocks", "ok", f"{abs(apart_ms) / 1000:.1f} s apart from {whose}")
-    way = "behind" if apart_ms > 0 else "ahead of"
-    says = f"This computer's clock is {span(abs(apart_ms))} {way} that of {whose}."
+    says = difference(-apart_ms, f"that of {whose}")
     do = "See on both computers which is wrong (timedatectl), and keep it right: timedatectl set-ntp true"
     return Check("clocks", "note", says, do) if abs(apart_ms) < CLOCKS_APART_MAX_MS else bad("clocks", says, do)
-
-
-def span(length_ms: int) -> str:
-    """A length of time, in the unit that fits."""
-    if length_ms < 2 * _MINUTE_MS:
-        return f"{length_ms / 1000:.0f} s"
-    minutes = round(length_ms / _MINUTE_MS)
-    return f"{minutes} min" if minutes < 180 else f"{minutes // 60} h"

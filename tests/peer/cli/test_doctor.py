@@ -138,7 +138,7 @@ async def test_clock_that_is_wrong_by_an_hour_is_named_whoever_refuses_whom() ->
             raw=shown(charter, from_ms=apart_ms, until_ms=apart_ms + 24 * HOUR_MS),
         ) as member:  # fmt: skip
             found = await diagnose(None, member.seed)
-        assert f"60 min {way}" in found["clocks"].says
+        assert f"60 minutes {way}" in found["clocks"].says
         assert "set-ntp" in found["clocks"].do
         assert exit_code(found.values()) == 8
 

@@ -12,10 +12,10 @@ from msgspec import Struct
 
 from peer.home import MarketHome
 from peer.members.charters import newest_charter, read_charter
+from peer.members.clocks import CLOCKS_APART_MAX_MS
 from peer.members.draft import drafting
 from peer.members.hostmember import HostMember
 from peer.members.joining import (
-    CLOCKS_APART_MAX_MS,
     Found,
     draft_mark,
     find_admitter,
