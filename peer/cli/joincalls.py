@@ -22,13 +22,12 @@ from peer.members.joining import (
     redeem,
 )
 from peer.members.refusals import refusal
-from peer.members.register import LABEL_MAX
 from peer.members.settingsfile import settings_text
 from peer.net.endpoints import on_loopback, split_address
 from peer.net.interfaces import interfaces, resolve
 from peer.net.locks.keys import TransportKeys
 from peer.net.meet.asking import Ask, asking
-from peer.net.meet.knocks import Admitted, NotAdmitted, Redeem, Renew, open_item
+from peer.net.meet.knocks import LABEL_MAX, Admitted, NotAdmitted, Redeem, Renew, open_item
 from peer.net.meet.searching import Lobbies, searching
 from protocol.certificate import read_certificate
 from protocol.errors import BadConfig, NoPeers

@@ -18,18 +18,16 @@ from typing import Final, cast
 from peer import keystore
 from peer.home import MarketHome
 from peer.members.draft import unwritable, write_whole
+from peer.net.meet.introductions import CHARTER_BYTES_MAX
 from protocol.bundle import evidence_of, open_evidence
 from protocol.charter import fault_of_charter, fault_of_version, market_of, next_version
 from protocol.codec import encode
 from protocol.errors import BadConfig
 from protocol.keys import Digest, Ed25519Sealer, print_peer
-from protocol.limits import STATEMENT_MAX
 from protocol.notices import Charter
 from protocol.statements import NO_MARKET, Statement
 
 AUTHORITY_SUFFIX: Final = "authority.pem"
-FILE_BYTES_MAX: Final = STATEMENT_MAX + 4_096
-"""A charter full to its bounds, and its seal; more is some other file."""
 _VERSION_FILE: Final = re.compile(r"charter-([1-9][0-9]{0,18})\.vendue\Z")
 
 
@@ -63,7 +61,7 @@ def newest_charter(market: MarketHome) -> Statement[Charter]:
 
 def open_charter(evidence: bytes, market: bytes) -> Statement[Charter] | str:
     """Take a charter out of its evidence, a first version with `NO_MARKET`; or a phrase why it does not hold."""
-    if len(evidence) > FILE_BYTES_MAX:
+    if len(evidence) > CHARTER_BYTES_MAX:
         return "it is too long"
     opened = open_evidence(evidence, market=market, sealer=verifier())
     if not opened.statements or not isinstance(opened.statements[0].body, Charter):
@@ -139,7 +137,7 @@ def load_authority(market: MarketHome, charter: Statement[Charter], directory: P
 def _read(path: Path, market: bytes) -> Statement[Charter]:
     try:
         with path.open("rb") as file:
-            raw = file.read(FILE_BYTES_MAX + 1)
+            raw = file.read(CHARTER_BYTES_MAX + 1)
     except OSError as error:
         raise BadConfig(
             f"The charter {path} cannot be read: {error.strerror}.", do="Check its mode and owner."

@@ -5,23 +5,22 @@ It is carried as text, so nothing here proves where it comes from: the person wh
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
 from peer.home import MarketHome
-from peer.members.charters import FILE_BYTES_MAX, newest_charter
-from peer.net.meet.knocks import ADDRESSES_MAX, Address, Sealed
+from peer.members.charters import newest_charter
+from peer.net.meet.knocks import ADDRESSES_MAX, Address, Charters, Sealed
+from peer.net.requests import MALFORMED
 from protocol.errors import BadEvidence
-
-_MALFORMED: Final = (msgspec.DecodeError, ValueError, RecursionError, OverflowError)
 
 
 class Handover(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="handover"):
     """All that a new member's home is made of, but for its key."""
 
-    charters: Annotated[tuple[Annotated[bytes, Meta(max_length=FILE_BYTES_MAX)], ...], Meta(min_length=1, max_length=2)]
+    charters: Charters
     certificate: Sealed
     lobbies: Annotated[tuple[Address, ...], Meta(max_length=ADDRESSES_MAX)]
 
@@ -42,5 +41,5 @@ def open_handover(raw: bytes) -> Handover:
     """Read what was carried. Raises BadEvidence."""
     try:
         return msgspec.msgpack.decode(raw, type=Handover)
-    except _MALFORMED:
+    except MALFORMED:
         raise BadEvidence("What was given is no certificate of a market.", do="Copy it again, all of it.") from None

@@ -24,8 +24,6 @@ RENEWAL: Final = b"renewal"
 """... and where its certificate is the first that this register knows of."""
 WAIT_S: Final = 5.0
 """How long another process may write: a commit takes some milliseconds."""
-LABEL_MAX: Final = 64
-"""Characters of what a member calls its computer."""
 REASON_MAX: Final = 1_000
 """Characters of why a member was revoked."""
 _SCHEMA: Final = """

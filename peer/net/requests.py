@@ -6,7 +6,7 @@ decoded straight into their types, so that a stranger's nesting, maps and extens
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
@@ -53,7 +53,8 @@ class Page(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 _REQUESTS = msgspec.msgpack.Decoder(_Asked)
 _PAGES = msgspec.msgpack.Decoder(Page)
-_MALFORMED = (msgspec.DecodeError, ValueError, RecursionError, OverflowError)
+MALFORMED: Final = (msgspec.DecodeError, ValueError, RecursionError, OverflowError)
+"""What msgspec raises on a stranger's bytes."""
 pack = msgspec.msgpack.Encoder().encode
 
 
@@ -66,7 +67,7 @@ def open_request(message: bytes) -> tuple[int, Request] | None:
     """Read what a stranger asks: its request id and the request, or None if it is none."""
     try:
         asked = _REQUESTS.decode(message)
-    except _MALFORMED:
+    except MALFORMED:
         return None
     request = asked.request
     if isinstance(request, FeedRange) and request.first_seq > request.last_seq:
@@ -78,5 +79,5 @@ def open_page(message: bytes) -> Page | None:
     """Read one page of an answer, or None if it is none."""
     try:
         return _PAGES.decode(message)
-    except _MALFORMED:
+    except MALFORMED:
         return None

@@ -17,13 +17,14 @@ import msgspec
 from msgspec import Meta, Struct
 
 from peer.net.endpoints import HOSTS_MAX, Endpoints, fault_of_endpoints, fault_of_host
+from peer.net.requests import MALFORMED
 from protocol.keys import Sealer, fault_of_key
-from protocol.limits import CERTIFICATE_MAX, COUNTER_MAX
+from protocol.limits import CERTIFICATE_MAX, COUNTER_MAX, STATEMENT_MAX
 
 NEIGHBOURS_MAX: Final = 256
 """Peers named in one answer: 40 kB, and they name others again."""
-CHARTER_BYTES_MAX: Final = 160 * 1024
-"""A charter full to its bounds as evidence, and room."""
+CHARTER_BYTES_MAX: Final = STATEMENT_MAX + 4_096
+"""A charter full to its bounds, and its seal: as evidence, on the wire as in a file."""
 SOFTWARE_MAX: Final = 40
 """Characters of a program's version."""
 DOMAIN: Final = b"vendue.hello.v1\0"
@@ -95,8 +96,6 @@ class Refused(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, 
 Item: TypeAlias = Here | Neighbour | Newer | Refused
 
 _ITEMS: Final[msgspec.msgpack.Decoder[Item]] = msgspec.msgpack.Decoder(Item)
-MALFORMED: Final = (msgspec.DecodeError, ValueError, RecursionError, OverflowError)
-"""What msgspec raises on a stranger's bytes."""
 pack: Final = msgspec.msgpack.Encoder().encode
 
 

@@ -17,19 +17,22 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from peer.members.charters import FILE_BYTES_MAX
-from peer.members.register import LABEL_MAX
+from peer.net.meet.introductions import CHARTER_BYTES_MAX
+from peer.net.requests import MALFORMED
 from protocol.limits import CERTIFICATE_MAX, COUNTER_MAX
 
 ADDRESSES_MAX: Final = 8
 """Where another lobby may be: as many as a peer has hosts."""
+LABEL_MAX: Final = 64
+"""Characters of what a member calls its computer."""
 PREFIX_LENGTH: Final = 3
 """Of an admitter's key, as a code has it."""
-_MALFORMED: Final = (msgspec.DecodeError, ValueError, RecursionError, OverflowError)
 
 Bytes32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Sealed = Annotated[bytes, Meta(max_length=CERTIFICATE_MAX)]
 Address = Annotated[str, Meta(max_length=80)]
+Charters = Annotated[tuple[Annotated[bytes, Meta(max_length=CHARTER_BYTES_MAX)], ...], Meta(min_length=1, max_length=2)]
+"""The first charter and, if there is another, the newest: as evidence."""
 
 
 class Knock(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="knock"):
@@ -57,7 +60,7 @@ class Renew(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, ta
 class Standing(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="standing"):
     """The admitter's word that it is here: the first charter and the newest as evidence, its clock, its signature."""
 
-    charters: Annotated[tuple[Annotated[bytes, Meta(max_length=FILE_BYTES_MAX)], ...], Meta(min_length=1, max_length=2)]
+    charters: Charters
     admitter: Bytes32
     wall_ms: Annotated[int, Meta(ge=0, le=COUNTER_MAX)]
     signature: Annotated[bytes, Meta(min_length=64, max_length=64)]
@@ -111,5 +114,5 @@ def open_item(items: list[bytes] | None) -> Item | None:
         return None
     try:
         return _ITEMS.decode(items[0])
-    except _MALFORMED:
+    except MALFORMED:
         return None

@@ -21,13 +21,13 @@ import zmq
 from msgspec import Meta, Struct
 
 from peer.net.guard.rates import Meter, Passage, Rate, Table
+from peer.net.requests import MALFORMED
 from peer.net.watch import Watch
 from peer.telemetry import logger
 from protocol.limits import COUNTER_MAX
 
 _NOBLOCK = int(zmq.NOBLOCK)
 _PARTS: Final = 2
-_MALFORMED = (msgspec.DecodeError, ValueError, RecursionError, OverflowError)
 
 RequestId = Annotated[int, Meta(ge=1, le=COUNTER_MAX)]
 R = TypeVar("R", bound=Struct)
@@ -120,7 +120,7 @@ class Lobby:
             return
         try:
             request_id, request = self._requests.decode(message) if self._requests is not None else (0, None)
-        except _MALFORMED:
+        except MALFORMED:
             self.counts.malformed += 1
             return
         if request is not None:

@@ -18,13 +18,13 @@ from msgspec import Meta, Struct
 from peer.net.endpoints import fault_of_address
 from peer.net.locks.keys import TransportKeys
 from peer.net.meet.lobby import RequestId
+from peer.net.requests import MALFORMED
 from peer.net.watch import Watch
 
 ITEMS_MAX: Final = 512
 """Items of an answer: neighbours, and a few more."""
 _NOBLOCK = int(zmq.NOBLOCK)
 _ANSWERS: Final = msgspec.msgpack.Decoder(tuple[RequestId, Annotated[list[bytes], Meta(max_length=ITEMS_MAX)]])
-_MALFORMED = (msgspec.DecodeError, ValueError, RecursionError, OverflowError)
 
 Open = Callable[[str], "zmq.Socket[bytes]"]
 """Opens a DEALER to the lobby at an address."""
@@ -97,7 +97,7 @@ def _take(socket: zmq.Socket[bytes]) -> bytes | None:
 def _open_answer(message: bytes | None) -> tuple[int, list[bytes]] | None:
     try:
         return _ANSWERS.decode(message) if message is not None else None
-    except _MALFORMED:
+    except MALFORMED:
         return None
 
 
