@@ -96,8 +96,7 @@ class Places:
             return None
         place = self._places[addresses] = Place(addresses, way, said, self._limits.pause_first_ms, now_ms)
         self._ways[way] += 1
-        if said is not None:
-            self._peers[said] += 1
+        self._note(place, 1)
         return place
 
     def forget(self, place: Place) -> None:
@@ -105,7 +104,7 @@ class Places:
         if self._places.get(place.addresses) is place:
             del self._places[place.addresses]
             self._ways[place.way] -= 1
-            self._note(place.said, -1)
+            self._note(place, -1)
 
     def strike(self, peer_id: bytes) -> None:
         """A peer is out: take out every place said to be its own, but for seeds."""
@@ -114,7 +113,13 @@ class Places:
                 self.forget(place)
 
     def expect(self, addresses: tuple[str, ...], who: bytes, now_ms: int) -> None:
-        """A member says itself that it is there: knock at once, even if it was met elsewhere."""
+        """A member says itself that it is there: knock at once, even if it was met elsewhere.
+
+        Its latest word displaces all that was said of it before: commands in a row are one peer at ever new ports.
+        """
+        for earlier in self:
+            if earlier.said == who and earlier.addresses != addresses and earlier.way is not Way.SEED:
+                self.forget(earlier)
         place = self.hint(addresses, Way.HELLO, who, now_ms)
         if place is not None and not place.knocking:
             place.urgent, place.due_ms = True, now_ms
@@ -149,9 +154,10 @@ class Places:
 
     def opened(self, place: Place, who: bytes, now_ms: int) -> None:
         """A member answered here."""
-        if place.said != who and self._places.get(place.addresses) is place:
-            self._note(place.said, -1)
-            self._note(who, 1)
+        if self._places.get(place.addresses) is place:
+            self._note(place, -1)
+            place.said = who
+            self._note(place, 1)
         place.said, place.answered, place.knocking, place.urgent, place.failures = who, True, False, False, 0
         place.pause_ms = self._limits.pause_first_ms
         place.due_ms = now_ms + self._limits.rest_ms
@@ -176,22 +182,24 @@ class Places:
 
     def _make_room(self, way: Way, said: bytes | None) -> bool:
         """Give up the place of the same peer, or way, that failed most; those where a member was come last."""
-        if way is Way.SEED:
-            return False
         failed = [
             place
             for place in self._places.values()
-            if place.failures and not place.knocking and (place.way is way if said is None else place.said == said)
+            if place.failures
+            and not place.knocking
+            and place.way is not Way.SEED
+            and (place.way is way if said is None else place.said == said)
         ]
         if failed:
             self.forget(max(failed, key=lambda place: (not place.answered, place.failures)))
         return bool(failed)
 
-    def _note(self, said: bytes | None, more: int) -> None:
-        if said is not None:
-            self._peers[said] += more
-            if self._peers[said] <= 0:
-                del self._peers[said]
+    def _note(self, place: Place, more: int) -> None:
+        """Count the places said to be one peer's; a seed takes none of their few, and gives way to none."""
+        if place.said is not None and place.way is not Way.SEED:
+            self._peers[place.said] += more
+            if self._peers[place.said] <= 0:
+                del self._peers[place.said]
 
 
 def _rests(place: Place, is_met: Callable[[bytes], bool]) -> bool:

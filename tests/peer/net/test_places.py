@@ -72,6 +72,42 @@ def test_member_that_says_it_is_elsewhere_is_knocked_at_there_though_it_was_met(
     assert [place.said for place in places.due(0, lambda peer_id: True)] == [A]
 
 
+def test_member_that_comes_back_again_and_again_is_knocked_at_each_time() -> None:
+    """Commands in a row are one peer at ever new ports: nobody has knocked in vain yet where it was before."""
+    places = Places()
+    for port in range(1, 20):
+        addresses = (f"tcp://127.0.0.1:{port}",)
+        places.expect(addresses, A, 0)
+        (place,) = places.due(0, nobody)
+        assert place.addresses == addresses, "its latest word displaces its earlier ones"
+        place.knocking = True
+        places.opened(place, A, 0)
+
+
+def test_a_members_own_word_finds_room_whatever_others_say_of_it() -> None:
+    """Lies about where a member is are forgotten when it says so itself, but for the seeds of our own settings."""
+    places = Places()
+    places.hint(("seed:1",), Way.SEED, A, 0)
+    for port in range(1, 10):
+        places.hint((f"tcp://127.0.0.2:{port}",), Way.EXCHANGE, A, 0)
+    places.hint(("tcp://127.0.0.3:1",), Way.EXCHANGE, B, 0)
+    places.expect(HERE, A, 0)
+    assert {place.addresses for place in places} == {("seed:1",), ("tcp://127.0.0.3:1",), HERE}
+
+
+def test_no_lie_about_a_member_takes_a_seed_away() -> None:
+    """A seed that does not answer just now is still a seed, whoever names other places of the same member."""
+    places = Places()
+    seed = places.hint(("seed:1",), Way.SEED, None, 0)
+    assert seed is not None
+    places.opened(seed, A, 0)
+    places.in_vain(seed, "no answer", 0)
+    for port in range(1, 20):
+        places.hint((f"tcp://127.0.0.2:{port}",), Way.EXCHANGE, A, 0)
+    assert seed in list(places)
+    assert sum(place.said == A for place in places) == 1 + PlaceLimits().per_peer_max
+
+
 def test_one_way_fills_only_its_own_share_and_one_peer_only_its_few_places() -> None:
     """A flood of records leaves room for seeds, and lies about one peer leave room for the others."""
     places = Places(PlaceLimits(places_max=4, per_peer_max=2))
