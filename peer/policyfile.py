@@ -14,16 +14,15 @@ means is not said here but in `protocol.policy`.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import tomllib
-from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Final, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
 from peer.telemetry import printable
+from peer.tomlfile import expected, fitting, parse, read_text, refuse_twins, refuse_unknown
 from protocol import limits
 from protocol.errors import BadConfig
 from protocol.governor import RECOMPUTE
@@ -31,12 +30,15 @@ from protocol.keys import Digest, parse_peer
 from protocol.policy import DEFAULT_RULE, Bounds, Policy, Rule, Ruled, Stage
 from protocol.statements import EffectClass, VetoScope
 
+POLICY_BYTES_MAX: Final = 262_144
+"""Rules are written by people; more than this is some other file."""
 RULES_MAX: Final = 256
 """Every rule is asked about every award."""
 LIST_MAX: Final = 256
 """Peers or values that one condition lists."""
 RESERVED: Final = frozenset({DEFAULT_RULE, RECOMPUTE})
 """Rules that every governor has: nobody else may speak in their name."""
+_UNGUARDED: Final = "A condition that is passed over protects nobody."
 
 _Money = Annotated[int, Meta(ge=0, le=limits.MONEY_MAX, title=f"a whole number from 0 to {limits.MONEY_MAX}")]
 _Bound = Annotated[
@@ -85,16 +87,24 @@ class _WrittenRule(msgspec.Struct, frozen=True, kw_only=True):
     input: _Tables | None = None
 
 
+def load_policy(path: Path | None) -> Policy:
+    """Read the rules in `path`, or take no rules: then all is permitted that recomputes. Raises BadConfig."""
+    if path is None:
+        return parse_policy("", "the default policy")
+    try:
+        text = read_text(path, "The policy", bytes_max=POLICY_BYTES_MAX)
+    except FileNotFoundError as error:
+        raise BadConfig(f"The policy {path} cannot be read.", why=f"{error}.", do="Correct the path.") from None
+    return parse_policy(text, str(path))
+
+
 def parse_policy(text: str, source: str) -> Policy:
     """Read rules from TOML; `source` names the text in errors. Raises BadConfig.
 
     The version of the policy is the digest of the text.
     """
-    try:
-        table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise BadConfig(f"{source} is not TOML.", why=f"{printable(str(error))}.", do="Correct that line.") from None
-    _only(table, ("rule",), source)
+    table = parse(text, source)
+    refuse_unknown(table, ("rule",), source, why=_UNGUARDED)
     written = table.get("rule", [])
     if not isinstance(written, list) or not all(isinstance(one, dict) for one in written) or len(written) > RULES_MAX:
         raise BadConfig(
@@ -103,7 +113,7 @@ def parse_policy(text: str, source: str) -> Policy:
             do="Begin each with [[rule]].",
         )
     rules = tuple(_rule(one, f"{source}: rule {number}") for number, one in enumerate(written, start=1))
-    _refuse_twins(rules, source)
+    refuse_twins((rule.id for rule in rules), source, each="rules", called="id", why="A vote names its rule by the id.")
     return Policy(version=Digest(hashlib.sha256(text.encode()).digest()), rules=rules)
 
 
@@ -141,44 +151,15 @@ def _input(table: dict[str, Any], where: str) -> Bounds:
 def _fields(table: dict[str, Any], kind: type[msgspec.Struct], where: str) -> dict[str, Any]:
     """Check every key of a table by itself, so that an error can name it."""
     hints = get_type_hints(kind, include_extras=True)
-    _only(table, tuple(hints), where)
+    refuse_unknown(table, hints, where, why=_UNGUARDED)
     for field in msgspec.structs.fields(kind):
         if field.required and field.name not in table:
             raise BadConfig(
                 f"{where}: {field.name} is missing.",
                 why="A rule without it says nothing.",
-                do=f"Add it: {_expected(hints[field.name])}.",
+                do=f"Add it: {expected(hints[field.name])}.",
             )
-    fitting: dict[str, Any] = {}
-    for name, value in table.items():
-        try:
-            fitting[name] = msgspec.convert(value, hints[name])
-        except msgspec.ValidationError:
-            raise BadConfig(
-                f"{where}: {name} = {printable(repr(value), 80)} does not fit.",
-                why=f"Expected {_expected(hints[name])}.",
-                do="Correct it.",
-            ) from None
-    return fitting
-
-
-def _only(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
-    for name in table:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            raise BadConfig(
-                f"{where}: there is no {printable(name, 80)!r} here.",
-                why="A condition that is passed over protects nobody.",
-                do=f"Did you mean {near[0]}?" if near else f"Known are: {', '.join(known)}.",
-            )
-
-
-def _expected(hint: Any) -> str:
-    """What the type is called: the title of the hint, or of its first part where it may be left out."""
-    for part in (hint, *getattr(hint, "__args__", ())):
-        for meta in getattr(part, "__metadata__", ()):
-            return str(meta.title)
-    raise AssertionError(f"{hint} has no title")
+    return fitting(table, hints, where)
 
 
 def _peer(printed: str, where: str) -> bytes:
@@ -200,15 +181,3 @@ def _never(rule: Rule) -> str | None:
     if stages == {Stage.ANNOUNCEMENT} and rule.decision is Ruled.REFER:
         return "An announcement is vetoed or left alone; a person looks at awards and settlements."
     return None
-
-
-def _refuse_twins(rules: tuple[Rule, ...], source: str) -> None:
-    first: dict[str, int] = {}
-    for number, rule in enumerate(rules, start=1):
-        if rule.id in first:
-            raise BadConfig(
-                f"{source}: rules {first[rule.id]} and {number} have one id, {rule.id}.",
-                why="A vote names its rule by the id.",
-                do="Rename one of them.",
-            )
-        first[rule.id] = number

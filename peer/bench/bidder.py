@@ -10,7 +10,7 @@ from peer import config
 from peer.agent import Agent
 from peer.bench.unlocked import unlocked
 from peer.launch import launch
-from peer.office import load_policy
+from peer.policyfile import load_policy
 from peer.telemetry import configure
 
 SKILL = "echo"

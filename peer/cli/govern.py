@@ -17,7 +17,7 @@ from peer.cli.seating import certify_seat
 from peer.config import Settings
 from peer.home import market_home
 from peer.launch import GOVERNOR, launch
-from peer.office import load_policy
+from peer.policyfile import load_policy
 from peer.runtime import Runtime
 from peer.telemetry import printable
 from protocol.errors import HomeBusy

@@ -11,8 +11,8 @@ import msgspec
 from peer.audit.timeline import call, say
 from peer.cli.invocation import READING, Invocation, asked, console
 from peer.cli.records import read_records
-from peer.office import explain as explain_case
-from peer.office import load_policy
+from peer.policyfile import load_policy
+from peer.ruling import explain as explain_case
 from peer.telemetry import printable
 from protocol.contract import Contract
 from protocol.keys import print_peer

@@ -16,9 +16,6 @@ What is not understood to the last word is refused. Reading it starts nothing.
 
 from __future__ import annotations
 
-import difflib
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_type_hints
 
@@ -27,6 +24,7 @@ from msgspec import Meta
 
 from peer.config import PREFIX, Settings, declared, load, settings_in
 from peer.home import NAME_PATTERN
+from peer.tomlfile import fitting, parse, read_text, refuse_twins, refuse_unknown
 from protocol.errors import BadConfig
 
 PEERS_FILE: Final = "peers.toml"
@@ -35,6 +33,7 @@ FILE_BYTES_MAX: Final = 262_144
 PEERS_MAX: Final = 64
 """More processes than that want more than one computer, or one process with several skills."""
 GOVERNOR: Final = "governor"
+_MISSPELT: Final = "A misspelt word that is passed over would be a surprise later."
 
 _Name = Annotated[str, Meta(pattern=NAME_PATTERN, title="a name of a-z, 0-9 and -")]
 _File = Annotated[str, Meta(min_length=1, max_length=4096, title="the path of a file")]
@@ -45,14 +44,12 @@ _Value = Annotated[str, Meta(max_length=4096, pattern=r"^[^\x00\r\n]*\Z")]
 class PeerPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What may stand in `[[peer]]`."""
 
-    name: Annotated[_Name | None, Meta(title="a name of a-z, 0-9 and -")] = None
+    name: _Name | None = None
     file: Annotated[_File | None, Meta(title="the path of a Python file with agents")] = None
-    governor: Annotated[bool, Meta(title="true or false")] = False
+    governor: Annotated[bool, Meta()] = False
     policy: Annotated[_File | None, Meta(title="the path of a file with rules")] = None
-    capacity: Annotated[Annotated[int, Meta(ge=1, le=1024)] | None, Meta(title="a whole number from 1 to 1024")] = None
-    restart: Annotated[Literal["always", "on-failure", "never"], Meta(title="one of always, on-failure, never")] = (
-        "on-failure"
-    )
+    capacity: Annotated[int, Meta(ge=1, le=1024)] | None = None
+    restart: Annotated[Literal["always", "on-failure", "never"], Meta()] = "on-failure"
     environment: Annotated[
         dict[_Variable, _Value], Meta(max_length=64, title='a table of texts: { NAME = "value" }')
     ] = {}
@@ -66,9 +63,9 @@ class PeerPlan(msgspec.Struct, frozen=True, kw_only=True):
 class HostPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What may stand before the first `[[peer]]`, besides settings."""
 
-    stop_timeout_s: Annotated[int, Meta(ge=1, le=600, title="a whole number from 1 to 600")] = 10
+    stop_timeout_s: Annotated[int, Meta(ge=1, le=600)] = 10
     """How long a peer may take to say goodbye before it is killed."""
-    restarts_max: Annotated[int, Meta(ge=0, le=1000, title="a whole number from 0 to 1000")] = 8
+    restarts_max: Annotated[int, Meta(ge=0, le=1000)] = 8
     """How often in a row a peer that fails is started again; with growing pauses, some two minutes."""
 
 
@@ -93,13 +90,10 @@ def read_host(path: Path) -> Host:
     """Read and check the file. Raises BadConfig, which names the place and, for an unknown word, the nearest one."""
     path = path.absolute()
     text = _read(path)
-    try:
-        table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise BadConfig(f"{path} is not TOML.", why=f"{error}.", do="Correct that line.") from None
+    table = parse(text, str(path))
     own = get_type_hints(HostPlan, include_extras=True)
-    _only(table, [*own, "peer", *declared()], str(path))
-    plan = HostPlan(**_fitting({name: table[name] for name in own if name in table}, own, str(path)))
+    refuse_unknown(table, [*own, "peer", *declared()], str(path), why=_MISSPELT)
+    plan = HostPlan(**fitting({name: table[name] for name in own if name in table}, own, str(path)))
     peers = _peers(table.get("peer"), path)
     said = settings_in(path, text, {name: table[name] for name in declared() if name in table})
     return Host(path, said, load(said, directory=path.parent).settings, plan, peers)
@@ -107,17 +101,11 @@ def read_host(path: Path) -> Host:
 
 def _read(path: Path) -> str:
     try:
-        with path.open("rb") as stream:
-            content = stream.read(FILE_BYTES_MAX + 1)
-        if len(content) > FILE_BYTES_MAX:
-            raise ValueError(f"it is longer than {FILE_BYTES_MAX} bytes")
-        return content.decode()
+        return read_text(path, "The file", bytes_max=FILE_BYTES_MAX)
     except FileNotFoundError:
         raise BadConfig(
             f"There is no file {path}.", why="It names the peers of this host.", do="Write it; see: vendue up --help"
         ) from None
-    except (OSError, ValueError) as error:
-        raise BadConfig(f"The file {path} cannot be read.", why=f"{error}.", do="Correct it.") from None
 
 
 def _peers(tables: object, path: Path) -> tuple[PeerPlan, ...]:
@@ -126,15 +114,8 @@ def _peers(tables: object, path: Path) -> tuple[PeerPlan, ...]:
     if len(tables) > PEERS_MAX:
         raise BadConfig(f"{path} names {len(tables)} peers.", why=f"At most {PEERS_MAX} fit.", do="Take two files.")
     peers = tuple(_peer(one, f"{path}: peer {number}", path.parent) for number, one in enumerate(tables, start=1))
-    labels: dict[str, int] = {}
-    for number, one in enumerate(peers, start=1):
-        if one.label in labels:
-            raise BadConfig(
-                f"{path}: peers {labels[one.label]} and {number} have one name, {one.label}.",
-                why="Two processes on one home would say two things under one key.",
-                do="Rename one of them.",
-            )
-        labels[one.label] = number
+    why = "Two processes on one home would say two things under one key."
+    refuse_twins((one.label for one in peers), str(path), each="peers", called="name", why=why)
     if sum(one.governor for one in peers) > 1:
         raise BadConfig(f"{path} has more than one governor.", why="A host has one seat.", do="Remove one of them.")
     return peers
@@ -144,8 +125,8 @@ def _peer(table: dict[str, Any], where: str, folder: Path) -> PeerPlan:
     if isinstance(table.get("name"), str):
         where = f"{where} ({table['name'][:63]})"
     hints = get_type_hints(PeerPlan, include_extras=True)
-    _only(table, list(hints), where)
-    one = PeerPlan(**_fitting(table, hints, where))
+    refuse_unknown(table, hints, where, why=_MISSPELT)
+    one = PeerPlan(**fitting(table, hints, where))
     if one.governor == (one.file is not None):
         raise BadConfig(
             f"{where} is {'two things' if one.governor else 'nothing'}.",
@@ -170,29 +151,3 @@ def _peer(table: dict[str, Any], where: str, folder: Path) -> PeerPlan:
         if file is not None and not (folder / file).is_file():
             raise BadConfig(f"{where}: there is no {name} {folder / file}.", do="Correct the path.")
     return one
-
-
-def _only(table: Mapping[str, Any], known: list[str], where: str) -> None:
-    for name in table:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            raise BadConfig(
-                f"{where}: there is no {name[:80]!r} here.",
-                why="A misspelt word that is passed over would be a surprise later.",
-                do=f"Did you mean {near[0]}?" if near else f"Known are: {', '.join(known)}.",
-            )
-
-
-def _fitting(table: Mapping[str, Any], hints: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Check every value by itself, so that an error can name it."""
-    fitting: dict[str, Any] = {}
-    for name, value in table.items():
-        try:
-            fitting[name] = msgspec.convert(value, hints[name])
-        except msgspec.ValidationError as error:
-            raise BadConfig(
-                f"{where}: {name} = {repr(value)[:80]} does not fit.",
-                why=f"Expected {hints[name].__metadata__[0].title} ({str(error)[:120]}).",
-                do="Correct it, or leave it out.",
-            ) from None
-    return fitting

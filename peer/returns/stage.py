@@ -6,6 +6,7 @@ It refuses to know the shop's requests and how anything is shown.
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from peer.agent import Agent
 from peer.home import market_home, private_directory
 from peer.launch import GOVERNOR, launch
 from peer.members.founding import open_market
-from peer.office import load_policy, refund_policy_text
+from peer.policyfile import load_policy
 from peer.returns.agents import ROSTER, agent_called
 from peer.returns.crew import Play
 from peer.returns.ledger import Ledger
@@ -77,8 +78,14 @@ def set_stage(home: Path | None, refund_limit_cents: int, *, slowness: int = 1) 
     charter = open_market(market_home("local", home), "local")
     stage = Stage(home=home, settings=settings, charter=charter, slowness=slowness)
     private_directory(stage.logs)
-    stage.policy.write_text(refund_policy_text(refund_limit_cents), encoding="utf-8")
+    stage.policy.write_text(policy_text(refund_limit_cents), encoding="utf-8")
     return stage
+
+
+def policy_text(refund_limit_cents: int) -> str:
+    """The returns desk's policy: the example beside this file, with another limit."""
+    example = Path(__file__).with_name("policy.toml").read_text(encoding="utf-8")
+    return re.sub(r"(?m)^above = \d+$", f"above = {max(refund_limit_cents, 0)}", example)
 
 
 def _run(stage: Stage, name: str, agent: Agent, policy: Policy | None, lifeline: int) -> None:

@@ -20,7 +20,7 @@ from peer.members.constitution import Constitution
 from peer.members.founding import found_market
 from peer.members.warden import EVERYTHING, MarketWarden
 from peer.net.locks.keys import Entry
-from peer.office import load_policy
+from peer.policyfile import load_policy
 from peer.runtime import Runtime
 from protocol.bundle import evidence_of
 from protocol.certificate import Right

@@ -13,7 +13,7 @@ from peer import config
 from peer.agent import Agent
 from peer.launch import launch
 from peer.market import Market
-from peer.office import parse_policy, refund_policy_text
+from peer.policyfile import parse_policy
 from peer.returns import desk as desk_module
 from peer.returns.agents import CALCULATION, FRAUD_CHECK, REFUND, Amount, agent_called
 from peer.returns.desk import UNDECIDED, Desk
@@ -22,6 +22,7 @@ from peer.returns.ledger import Ledger
 from peer.returns.records import Kind, Request
 from peer.returns.rules import VETO, decide
 from peer.returns.shop import Decision, Shop
+from peer.returns.stage import policy_text
 from protocol.errors import TaskFailed
 from protocol.statements import EffectClass, Recall, RecallReason
 from protocol.states import State
@@ -49,7 +50,7 @@ async def market_of(home: Path, limit_cents: int, *agents: Agent) -> AsyncIterat
     """A governed market of real peers in one loop, each with a home, a key and sockets of its own."""
     settings = config.load({"home": str(home), "mdns": False, "seeds": ()}).settings
     async with AsyncExitStack() as stack:
-        policy = parse_policy(refund_policy_text(limit_cents), "the test's policy")
+        policy = parse_policy(policy_text(limit_cents), "the test's policy")
         await stack.enter_async_context(launch(settings, name="governor", policy=policy))
         for agent in agents:
             await stack.enter_async_context(launch(settings, name=agent.name, agent=agent))

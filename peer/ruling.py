@@ -1,47 +1,15 @@
-"""The governor's desk: where its rules come from, and why they say what they say of a case.
+"""Why rules say what they say of a case: which of their conditions fit it, one after the other.
 
 It has no rule of its own: what fits is asked of `protocol.policy`, and what may be written is said in `policyfile`.
 """
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-from typing import Final
-
 import msgspec
 
-from peer.policyfile import parse_policy
 from peer.telemetry import printable
-from protocol.errors import BadConfig
 from protocol.keys import Digest, short_peer
 from protocol.policy import Bounds, Case, Policy, Rule, decide
-
-__all__ = ["explain", "load_policy", "parse_policy", "refund_policy_text"]
-
-POLICY_BYTES_MAX: Final = 262_144
-"""Rules are written by people; more than this is some other file."""
-
-
-def load_policy(path: Path | None) -> Policy:
-    """Read the rules in `path`, or take no rules: then all is permitted that recomputes. Raises BadConfig."""
-    if path is None:
-        return parse_policy("", "the default policy")
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(POLICY_BYTES_MAX + 1)
-        if len(content) > POLICY_BYTES_MAX:
-            raise ValueError(f"it is longer than {POLICY_BYTES_MAX} bytes")
-        text = content.decode()
-    except (OSError, ValueError) as error:
-        raise BadConfig(f"The policy {path} cannot be read.", why=f"{error}.", do="Correct the file.") from None
-    return parse_policy(text, str(path))
-
-
-def refund_policy_text(limit_cents: int) -> str:
-    """The returns desk's policy: the example beside the desk, with another limit."""
-    example = Path(__file__).with_name("returns").joinpath("policy.toml").read_text(encoding="utf-8")
-    return re.sub(r"(?m)^above = \d+$", f"above = {max(limit_cents, 0)}", example)
 
 
 def explain(policy: Policy, case: Case) -> list[str]:

@@ -1,4 +1,4 @@
-"""The governor's desk: what may be written in a policy, what is refused, and why a rule fits a case or does not."""
+"""What may be written in a policy, and what is refused."""
 
 from __future__ import annotations
 
@@ -8,58 +8,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
-from peer.office import POLICY_BYTES_MAX, explain, load_policy, parse_policy, refund_policy_text
-from peer.policyfile import RULES_MAX
-from peer.returns.rules import DEFAULT_REFUND_LIMIT_CENTS
+from peer.policyfile import POLICY_BYTES_MAX, RULES_MAX, load_policy, parse_policy
 from protocol.errors import BadConfig
 from protocol.keys import Digest, print_peer
-from protocol.policy import Bounds, Case, Policy, Rule, Ruled, Stage, decide
+from protocol.policy import Bounds, Policy, Rule, Ruled, Stage, decide
 from protocol.statements import EffectClass, VetoScope
-from protocol.states import State
-from tests.authors import Author, task
-from tests.market import TestMarket, charter_with
-
-MANAGER, CONTRACTOR = Author("manager"), Author("contractor")
-EVERYTHING = f"""
-[[rule]]
-id = "all-of-it"
-decision = "refer"
-reason = "look at it"
-scope = "epoch"
-stages = ["award", "settlement"]
-skill = "ref*"
-effects = ["reversible", "irreversible"]
-managers = ["{print_peer(MANAGER.peer)}"]
-contractors = ["{print_peer(CONTRACTOR.peer)}"]
-budget_above = 1
-price_above = 2
-
-[[rule.input]]
-path = "order.amount_cents"
-above = -5
-below = 10
-
-[[rule.input]]
-path = "kind"
-one_of = ["return", 3, true]
-
-[[rule]]
-id = "busy"
-decision = "veto"
-rate_above = 60
-"""
-
-
-def case_of(
-    raw: bytes = b"{}", *, stage: Stage = Stage.ANNOUNCEMENT, skill: str = "refund", price: int | None = None,
-    effect: EffectClass = EffectClass.PURE, rate: int = 1,
-) -> Case:  # fmt: skip
-    """A case before the governor, by MANAGER, with CONTRACTOR once there is an award."""
-    announcement = MANAGER.say(replace(task(skill=skill, effect=effect), input=raw))
-    contractor = None if stage is Stage.ANNOUNCEMENT else CONTRACTOR.peer
-    return Case(stage, announcement, contractor, price, rate)
+from tests.peer.cases import CONTRACTOR, EVERYTHING, MANAGER, case_of, rule
 
 
 def refused(text: str) -> BadConfig:
@@ -69,14 +24,6 @@ def refused(text: str) -> BadConfig:
     assert caught.value.what.startswith("p.toml")
     assert caught.value.do
     return caught.value
-
-
-def rule(more: str = "", name: str = "r") -> str:
-    """A small rule, with whatever is to be in it besides."""
-    return f'[[rule]]\nid = "{name}"\ndecision = "veto"\n{more}\n'
-
-
-# What may be written
 
 
 def test_everything_that_may_be_written_becomes_a_rule() -> None:
@@ -250,99 +197,3 @@ def test_any_text_is_a_policy_or_bad_config(text: str) -> None:
         except BadConfig as error:
             said = str(error)
         assert said.isprintable()
-
-
-# Why
-
-
-def test_explain_says_for_each_rule_which_conditions_fail() -> None:
-    """Every condition that does not fit is named, with what the case has instead."""
-    policy = parse_policy(EVERYTHING, "p.toml")
-    first, second, last = explain(policy, case_of(skill="shout", stage=Stage.ANNOUNCEMENT, raw=b'{"kind":"cancel"}'))
-    assert first.startswith("rule 1 (all-of-it) does not fit: ")
-    for part in (
-        "the stage is announcement, not award or settlement", "the effect is pure, not reversible or irreversible",
-        "the skill is shout, not ref*", "the contractor is nobody", "there is no price yet",
-        "the input's kind is not one of return, 3, True",
-    ):  # fmt: skip
-        assert part in first
-    assert "amount_cents" not in first
-    assert "manager" not in first
-    assert second == "rule 2 (busy) does not fit: 1 announcements a minute are not above 60"
-    assert last == "announcement: permit by rule default: no rule objects"
-
-
-def test_explain_names_the_rule_that_decides_and_those_behind_it() -> None:
-    """The first that fits decides, which is not always what the author of the second meant."""
-    policy = parse_policy(rule('reason = "no"', "a") + rule(name="b"), "p.toml")
-    assert explain(policy, case_of()) == [
-        "rule 1 (a) fits and decides: veto",
-        "rule 2 (b) would fit, but an earlier rule has decided",
-        "announcement: veto by rule a: no",
-    ]
-
-
-@given(st.data())
-def test_explain_agrees_with_the_policy(data: st.DataObject) -> None:
-    """A rule has failed conditions exactly when the policy itself passes over it."""
-    pick = data.draw
-    one = Rule(
-        id="x", decision=Ruled.VETO, stages=pick(st.sampled_from((tuple(Stage), (Stage.AWARD,)))),
-        skill=pick(st.sampled_from(("*", "refund", "shout"))), price_above=pick(st.sampled_from((None, 5))),
-        effects=pick(st.sampled_from((tuple(EffectClass), (EffectClass.PURE,)))),
-        budget_above=pick(st.sampled_from((None, 50, 100))), rate_above=pick(st.sampled_from((None, 0, 1))),
-        managers=pick(st.sampled_from(((), (MANAGER.peer,), (CONTRACTOR.peer,)))),
-        contractors=pick(st.sampled_from(((), (CONTRACTOR.peer,)))),
-        input=pick(st.sampled_from(((), (Bounds(path="a", above=1), Bounds(path="b", below=1))))),
-    )  # fmt: skip
-    case = case_of(
-        pick(st.sampled_from((b"{}", b'{"a":2,"b":0}', b'{"a":1,"b":0}', b"no"))),
-        stage=pick(st.sampled_from(list(Stage))), price=pick(st.sampled_from((None, 5, 6))),
-        effect=pick(st.sampled_from(list(EffectClass))), rate=pick(st.sampled_from((0, 1, 2))),
-    )  # fmt: skip
-    policy = Policy(version=Digest(bytes(32)), rules=(one,))
-    fits = decide(policy, case).rule == "x"
-    assert explain(policy, case)[0].startswith("rule 1 (x) fits" if fits else "rule 1 (x) does not fit: ")
-
-
-def test_hostile_skill_is_made_printable_in_an_explanation() -> None:
-    """The names of skills come from strangers."""
-    policy = parse_policy(rule('skill = "a"'), "p.toml")
-    assert all(line.isprintable() for line in explain(policy, case_of(skill="\x1b[2J\n")))
-
-
-# The returns desk
-
-
-def test_example_policy_has_the_desks_own_limit() -> None:
-    """The file beside the desk and the desk's number are one."""
-    text = refund_policy_text(DEFAULT_REFUND_LIMIT_CENTS)
-    example = load_policy(Path(refund_policy_text.__code__.co_filename).parent / "returns" / "policy.toml")
-    assert parse_policy(text, "desk") == example
-
-
-@pytest.mark.parametrize("limit", [0, 1, 77, 50_000, 10**9])
-def test_desks_policy_vetoes_above_its_limit_and_not_at_it(limit: int) -> None:
-    """The limit itself may be paid out."""
-    policy = parse_policy(refund_policy_text(limit), "desk")
-    for amount, ruled in ((limit, Ruled.PERMIT), (limit + 1, Ruled.VETO)):
-        decision = decide(policy, case_of(b'{"amount_cents":%d}' % amount))
-        assert decision.ruled is ruled
-    assert decide(policy, case_of(b"{}")).ruled is Ruled.VETO
-    assert decide(policy, case_of(b'{"amount_cents":9999999999}', skill="shout")).ruled is Ruled.PERMIT
-
-
-def test_policy_out_of_a_file_vetoes_in_a_market() -> None:
-    """The vote names rule and version, so that anybody can ask for the very text."""
-    policy = parse_policy(refund_policy_text(100), "desk")
-    market = TestMarket(charter_with(["gov"]))
-    market.join("manager")
-    market.join("ada", refund=10)
-    market.join("gov", policy=policy)
-    dear = market.announce("manager", skill="refund", input=b'{"amount_cents":101}', idempotency_key=b"dear")
-    fair = market.announce("manager", skill="refund", input=b'{"amount_cents":100}', idempotency_key=b"fair")
-    market.run(10_000)
-    contracts = market.peers["manager"].node.holdings.contracts
-    assert (contracts[dear].reading.state, contracts[fair].reading.state) == (State.VETOED, State.FINAL)
-    (vote,) = contracts[dear].votes
-    assert (vote.body.rule, vote.body.policy) == ("refund-limit", policy.version)
