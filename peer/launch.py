@@ -9,7 +9,6 @@ from typing import Final
 
 from peer import keystore
 from peer.agent import Agent, quotes_of
-from peer.config import Settings
 from peer.health.door import answering
 from peer.health.place import health_socket
 from peer.health.vitals import Vitals, certificate
@@ -24,6 +23,7 @@ from peer.members.openings import Opened, open_sockets
 from peer.net.endpoints import address
 from peer.net.fetch import Fetch
 from peer.runtime import GOVERNOR_PAUSE_S, Runtime, clock_ms
+from peer.settings import Settings
 from protocol.errors import BadConfig
 from protocol.feed import Feed
 from protocol.keys import Digest, Ed25519Sealer, PeerId, print_peer

@@ -17,6 +17,7 @@ from peer.launch import launch
 from peer.outcome import Done, done_of, is_over
 from peer.presence import wait_for_cards
 from peer.runtime import Runtime
+from peer.settings import Settings
 from peer.work.skill import validate
 from protocol.actions import Impossible
 from protocol.contract import Contract
@@ -101,7 +102,7 @@ class Task:
 class Market:
     """A market that this program is a peer of. Use it as an async context manager."""
 
-    def __init__(self, settings: config.Settings, name: str) -> None:
+    def __init__(self, settings: Settings, name: str) -> None:
         self.settings, self._name = settings, name
         self._stack = AsyncExitStack()
         self._tasks: dict[Digest, Task] = {}

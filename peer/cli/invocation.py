@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 
 import click
 
-from peer.config import ONLY_ONE, Config, Setting, Settings, declared, load
+from peer.config import ONLY_ONE, Config, load
 from peer.home import MarketHome, market_home
+from peer.settings import Setting, Settings, declared
 from peer.telemetry import configure, take_in_libraries
 
 if TYPE_CHECKING:

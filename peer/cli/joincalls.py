@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-from peer.config import Config, Settings
+from peer.config import Config
 from peer.home import MarketHome, data_home, runtime_home
 from peer.members.charters import market_id, newest_charter
 from peer.members.draft import drafting, write_whole
@@ -29,6 +29,7 @@ from peer.net.locks.keys import TransportKeys
 from peer.net.meet.asking import Ask, asking
 from peer.net.meet.knocks import LABEL_MAX, Admitted, NotAdmitted, Redeem, Renew, open_item
 from peer.net.meet.searching import Lobbies, searching
+from peer.settings import Settings
 from protocol.certificate import read_certificate
 from protocol.errors import BadConfig, NoPeers
 from protocol.invitation import Invitation, Request, sign_request

@@ -13,9 +13,9 @@ import msgspec
 from peer.cli.ending import INTERRUPTED
 from peer.cli.invocation import JOINING, Invocation, asked, console
 from peer.cli.loop import run_to_end
-from peer.config import Settings
 from peer.market import Market
 from peer.presence import wait_for_cards
+from peer.settings import Settings
 from peer.telemetry import printable
 from protocol.errors import NoPeers
 from protocol.keys import PeerId, print_peer, short_peer

@@ -14,9 +14,9 @@ from peer.cli.agentfile import fit_name, load_agents
 from peer.cli.invocation import JOINING, Invocation, asked
 from peer.cli.jobs import Jobs
 from peer.cli.loop import run_to_end, until_asked_to_stop
-from peer.config import Settings
 from peer.launch import launch
 from peer.runtime import Runtime
+from peer.settings import Settings
 from peer.telemetry import printable
 from protocol.keys import print_peer, short_peer
 from protocol.statements import AnyStatement

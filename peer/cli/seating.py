@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from peer.cli.joincalls import certified_by_key, label
-from peer.config import Settings
 from peer.home import MarketHome
 from peer.members.charters import market_id, newest_charter
 from peer.members.draft import write_whole
 from peer.members.hostmember import HostMember, wall_clock_ms
 from peer.net.meet.knocks import Redeem
+from peer.settings import Settings
 from protocol.certificate import read_certificate
 from protocol.errors import BadConfig, VendueError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from peer.cli.invocation import Invocation, asked, console
-from peer.config import declared
 from peer.home import data_home
+from peer.settings import declared
 
 
 @click.group()

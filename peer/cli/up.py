@@ -15,10 +15,10 @@ import click
 from peer.cli.ending import INTERRUPTED
 from peer.cli.invocation import Invocation, asked
 from peer.cli.loop import GOODBYE_S, run_to_end
-from peer.config import Settings
 from peer.host.notify import Notifier
 from peer.host.peersfile import PEERS_FILE, Host, read_host
 from peer.host.supervisor import Supervisor
+from peer.settings import Settings
 from peer.telemetry import printable
 
 LINE_SHOWN: Final = 2_000

@@ -7,8 +7,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from peer.config import as_variables
 from peer.host.peersfile import Host, PeerPlan
+from peer.settings import as_variables
 
 
 def vendue_command() -> list[str]:

@@ -22,8 +22,9 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from peer.config import PREFIX, Settings, declared, load, settings_in
+from peer.config import load, settings_in
 from peer.home import NAME_PATTERN
+from peer.settings import PREFIX, Settings, declared
 from peer.tomlfile import fitting, parse, read_text, refuse_twins, refuse_unknown
 from protocol.errors import BadConfig
 

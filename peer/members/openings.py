@@ -7,7 +7,6 @@ from importlib import metadata
 from typing import NamedTuple
 
 from peer import keystore
-from peer.config import Settings
 from peer.home import MarketHome, PeerHome, runtime_home
 from peer.members.hostmember import wall_clock_ms
 from peer.members.passport import Passports
@@ -20,6 +19,7 @@ from peer.net.meet.introductions import introduce
 from peer.net.meet.lobby import Lobby
 from peer.net.meet.lobbycall import LobbyCall
 from peer.net.transport import Transport
+from peer.settings import Settings
 from protocol.invitation import lobby_secret, market_tag
 from protocol.keys import Ed25519Sealer
 from protocol.membership import Membership

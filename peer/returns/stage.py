@@ -23,6 +23,7 @@ from peer.policyfile import load_policy
 from peer.returns.agents import ROSTER, agent_called
 from peer.returns.crew import Play
 from peer.returns.ledger import Ledger
+from peer.settings import Settings
 from protocol.notices import Charter
 from protocol.policy import Policy
 from protocol.statements import Statement
@@ -38,7 +39,7 @@ class Stage:
     """Where one demo plays."""
 
     home: Path
-    settings: config.Settings
+    settings: Settings
     charter: Statement[Charter]
     slowness: int
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from peer.config import ABOVE_THE_MARKET, FILE_BYTES_MAX, ONLY_ONE, Settings, declared, load
+from peer.config import ABOVE_THE_MARKET, FILE_BYTES_MAX, ONLY_ONE, load
+from peer.settings import Settings, declared
 from protocol.errors import BadConfig, VendueError
 
 LAYERS = ("flag", "environment", "project", "user")
@@ -250,19 +251,6 @@ def test_project_file_planted_above_us_by_a_stranger_is_refused(desk: Desk) -> N
     assert "belong to another user" in refusal(desk).what
     os.chown(desk.directory, 65_534, 65_534)
     assert load(directory=desk.directory).settings.market == "trap"
-
-
-def test_every_setting_is_declared_whole() -> None:
-    """Documentation is made from the declarations: each has a meaning in one sentence and says what fits."""
-    assert list(declared()) == list(Settings.__struct_fields__)
-    for setting in declared().values():
-        assert setting.meaning.endswith(".")
-        assert setting.meaning.count(". ") == 0
-        assert setting.expected
-        assert (setting.flag, setting.variable) == (
-            "--" + setting.name.replace("_", "-"),
-            "VENDUE_" + setting.name.upper(),
-        )
 
 
 def test_rows_show_value_and_origin_of_every_setting(desk: Desk) -> None:

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple, Self
 import msgspec
 
 from peer.agent import Agent
-from peer.config import Settings
 from peer.home import MarketHome, market_home
 from peer.launch import launch
 from peer.market import Market
@@ -25,6 +24,7 @@ from peer.members.hostmember import HostMember, wall_clock_ms
 from peer.net.endpoints import address
 from peer.net.locks.keys import public_of
 from peer.runtime import Runtime
+from peer.settings import Settings
 from protocol.certificate import Certificate, Right, issue, read_certificate
 from protocol.invitation import lobby_secret
 from protocol.keys import Ed25519Sealer, PeerId

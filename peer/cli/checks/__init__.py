@@ -16,8 +16,8 @@ from collections.abc import Iterator
 
 from peer.cli.checks import homes, local, network, standing
 from peer.cli.checks.base import Check, Grade, exit_code
-from peer.config import Settings
 from peer.home import MarketHome
+from peer.settings import Settings
 
 __all__ = ["Check", "Grade", "check_all", "exit_code"]
 

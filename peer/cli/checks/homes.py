@@ -13,11 +13,11 @@ from peer import keystore
 from peer.cli.checks.base import Check, guarded
 from peer.cli.checks.disk import disk
 from peer.cli.records import homes_of
-from peer.config import Settings
 from peer.health.roll import ask_all
 from peer.home import MarketHome, PeerHome, data_home, lock, private_directory, runtime_home
 from peer.journal import read_journal
 from peer.members.founding import read_charter
+from peer.settings import Settings
 from protocol.errors import HomeBusy
 
 FILES_MAX: Final = 20_000

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from peer.cli.checks.base import Check, guarded
-from peer.config import Settings
 from peer.net.endpoints import on_loopback
 from peer.net.interfaces import interfaces, resolve
+from peer.settings import Settings
 
 MULTICAST_GROUP: Final = "239.255.86.68"
 """An address of the range for one's own use; nothing that is sent there leaves this computer."""

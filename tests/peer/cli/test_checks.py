@@ -14,9 +14,9 @@ from types import SimpleNamespace
 import pytest
 
 from peer.cli.checks import Check, check_all, disk, homes, local, network
-from peer.config import Settings
 from peer.home import MarketHome, market_home
 from peer.members.founding import open_market
+from peer.settings import Settings
 
 
 @pytest.fixture

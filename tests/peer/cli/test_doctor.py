@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from peer.cli.checks import Check, around, exit_code, one
-from peer.config import Settings
 from peer.home import market_home, runtime_home
 from peer.market import Market
 from peer.members.hostmember import wall_clock_ms
+from peer.settings import Settings
 from protocol.bundle import evidence_of
 from protocol.errors import UsageError
 from protocol.keys import print_peer

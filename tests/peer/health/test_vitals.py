@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from peer.config import Settings
 from peer.health.vitals import Part, Vitals, certificate
 from peer.launch import launch
+from peer.settings import Settings
 
 
 def test_a_certificate_is_ready_until_it_expires() -> None:
