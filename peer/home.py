@@ -1,4 +1,4 @@
-"""Where things live on this computer, and who may use them: paths, private directories, and one process per home.
+"""Where things live on this computer, and who may use them: paths, and directories that are private.
 
     data_home()/markets/NAME/charter.vendue  charter-2.vendue ...  market.toml  known.json  authority.pem
                              member.pem      member.certificate  register.db
@@ -10,25 +10,18 @@ It refuses to know what the files say: a path is all it gives.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import re
 import shlex
 import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from protocol.errors import BadConfig, HomeBusy, UsageError
+from protocol.errors import BadConfig, UsageError
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}\Z"
 """What a market or a peer may be called: also a fit DNS label, and no path can be smuggled in."""
-SIBLINGS_MAX = 64
-"""How many homes of one stem `first_free` tries: more short-lived peers than that at once are a runaway script."""
-_PID_BYTES_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,83 +200,6 @@ def private_directory(path: Path, *, secret: bool = False) -> Path:
             do=f"Run: chmod 700 {shlex.quote(str(path))}",
         )
     return path
-
-
-@contextmanager
-def lock(path: Path) -> Iterator[None]:
-    """Hold the home at `path` for this process alone; the system lets go of it however the process ends.
-
-    Raises HomeBusy, with the holder's process number, while another holds it. The file stays when the lock is given
-    back: to remove it would let two processes each lock a file that the other cannot see.
-    """
-    descriptor = _open_lock(path / "lock")
-    try:
-        _take(descriptor, path)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        try:
-            yield
-        finally:
-            os.ftruncate(descriptor, 0)
-            # A forked child may still have this descriptor open: closing alone would not give the lock back.
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def first_free(parent: Path, stem: str) -> Iterator[PeerHome]:
-    """Take, and hold locked, the first home in `parent` that nobody runs on: `stem`, `stem-2`, `stem-3` and so on.
-
-    For the short-lived peers of the command line, which want an identity that lasts but must not wait for each other.
-    """
-    with ExitStack() as held:
-        yield _enter_first_free(held, parent, stem)
-
-
-def _enter_first_free(held: ExitStack, parent: Path, stem: str) -> PeerHome:
-    for number in range(1, SIBLINGS_MAX + 1):
-        home = PeerHome(parent / checked_name(stem if number == 1 else f"{stem}-{number}")).make()
-        try:
-            held.enter_context(lock(home.path))
-        except HomeBusy:
-            continue
-        return home
-    raise HomeBusy(
-        f"All {SIBLINGS_MAX} homes called {stem} in {parent} are in use.",
-        why="Each running peer holds one.",
-        do="Wait for some of them to end.",
-    )
-
-
-def _open_lock(path: Path) -> int:
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise BadConfig(
-            f"The lock {path} cannot be opened.",
-            why=f"The system says: {error.strerror}.",
-            do="Check that the directory is there and yours.",
-        ) from None
-
-
-def _take(descriptor: int, path: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-            raise BadConfig(
-                f"The home {path} cannot be locked.",
-                why=f"The system says: {error.strerror}.",
-                do="Set VENDUE_HOME to a directory on a local disk.",
-            ) from None
-        # The holder writes its number just after it has the lock, so for an instant there is none.
-        holder = os.pread(descriptor, _PID_BYTES_MAX, 0)
-        raise HomeBusy(
-            f"Another process{f' (pid {int(holder)})' if holder.isdigit() else ''} runs on the home {path}.",
-            why="Two processes on one home would say two different things under one key.",
-            do="Stop that process, or give this peer another name.",
-        ) from None
 
 
 def _absolute(path: str | Path) -> Path:

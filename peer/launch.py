@@ -12,7 +12,8 @@ from peer.agent import Agent, quotes_of
 from peer.health.door import answering
 from peer.health.place import health_socket
 from peer.health.vitals import Vitals, certificate
-from peer.home import PeerHome, first_free, lock, market_home, runtime_home
+from peer.home import PeerHome, market_home, runtime_home
+from peer.homelock import first_free, lock
 from peer.journal import Journal
 from peer.members.charters import newest_charter
 from peer.members.constitution import Constitution

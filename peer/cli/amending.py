@@ -14,7 +14,8 @@ import msgspec
 
 from peer.audit.archive import read_statements
 from peer.cli.records import homes_of
-from peer.home import MarketHome, lock
+from peer.home import MarketHome
+from peer.homelock import lock
 from peer.journal import Row, read_journal
 from peer.members.charters import keep_charter, load_authority, market_id, newest_charter, write_charter
 from protocol.errors import JournalDamaged, UsageError

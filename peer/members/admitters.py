@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from peer import keystore
-from peer.home import MarketHome, lock
+from peer.home import MarketHome
+from peer.homelock import lock
 from peer.members.admission import Admitter
 from peer.members.charters import newest_charter
 from protocol.errors import BadConfig, HomeBusy, UsageError

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from peer.home import MarketHome, lock, private_directory
+from peer.home import MarketHome, private_directory
+from peer.homelock import lock
 from protocol.errors import BadConfig, HomeBusy, UsageError
 
 LEFTOVER_AGE_S: Final = 7 * 24 * 3600

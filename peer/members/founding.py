@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from peer import keystore
-from peer.home import MarketHome, PeerHome, lock, private_directory
+from peer.home import MarketHome, PeerHome, private_directory
+from peer.homelock import lock
 from peer.members.charters import authority_in, keep_charter, read_charter, write_charter
 from peer.members.draft import drafting, write_whole
 from peer.members.hostmember import HostMember, certify, wall_clock_ms

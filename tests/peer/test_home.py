@@ -1,33 +1,17 @@
-"""Where things live: paths by rule, directories for one user, one process per home."""
+"""Where things live: paths by rule, and directories for one user."""
 
 from __future__ import annotations
 
 import os
-import signal
 import stat
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from peer.home import data_home, first_free, lock, market_home, private_directory, runtime_home
-from protocol.errors import BadConfig, HomeBusy, UsageError
+from peer.home import data_home, market_home, private_directory, runtime_home
+from protocol.errors import BadConfig, UsageError
 
-HOLD = """
-import sys
-from pathlib import Path
-from peer.home import lock
-from protocol.errors import HomeBusy
-sys.stdin.readline()
-try:
-    with lock(Path(sys.argv[1])):
-        print("held", flush=True)
-        sys.stdin.readline()
-except HomeBusy:
-    print("busy", flush=True)
-"""
 VARIABLES = ("VENDUE_HOME", "VENDUE_RUNTIME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME")
 
 
@@ -36,26 +20,6 @@ def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for variable in VARIABLES:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
-
-
-def start_holder(home: Path) -> subprocess.Popen[str]:
-    """Start a process that locks `home` once it is given a line, and lets go of it at the next."""
-    return subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-
-
-def give_line(holder: subprocess.Popen[str]) -> None:
-    """Let the process go on."""
-    assert holder.stdin
-    holder.stdin.write("\n")
-    holder.stdin.flush()
-
-
-def hear(holder: subprocess.Popen[str]) -> str:
-    """Wait for what the process says next."""
-    assert holder.stdout
-    return holder.stdout.readline().strip()
 
 
 def mode(path: Path) -> int:
@@ -161,74 +125,3 @@ def test_directory_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(BadConfig, match="cannot be made or read"):
         private_directory(tmp_path / "file" / "below")
-
-
-def test_second_lock_on_a_home_names_the_holder(tmp_path: Path) -> None:
-    """Two processes on one home would speak under one key; the second is told which the first is."""
-    holder = start_holder(tmp_path)
-    give_line(holder)
-    assert hear(holder) == "held"
-    with pytest.raises(HomeBusy, match=rf"\(pid {holder.pid}\)"), lock(tmp_path):
-        pass
-    holder.communicate("\n", timeout=60)
-    with lock(tmp_path):
-        assert (tmp_path / "lock").read_text() == str(os.getpid())
-
-
-def test_lock_is_exclusive_within_one_process_too(tmp_path: Path) -> None:
-    """Two peers in one process cannot share a home either, and after the first left the home is free."""
-    with lock(tmp_path), pytest.raises(HomeBusy, match=str(os.getpid())), lock(tmp_path):
-        pass
-    with lock(tmp_path):
-        assert mode(tmp_path / "lock") == 0o600
-
-
-def test_of_racing_processes_exactly_one_gets_the_home(tmp_path: Path) -> None:
-    """However the processes interleave, one holds the home and all others are refused."""
-    holders = [start_holder(tmp_path) for _ in range(4)]
-    for holder in holders:
-        give_line(holder)
-    assert sorted(hear(holder) for holder in holders) == ["busy", "busy", "busy", "held"]
-    for holder in holders:
-        holder.communicate("\n", timeout=60)
-
-
-def test_killed_holder_leaves_the_home_free(tmp_path: Path) -> None:
-    """The lock ends with the process, even one that could not clean up; no stale lock is ever removed by hand."""
-    holder = start_holder(tmp_path)
-    give_line(holder)
-    assert hear(holder) == "held"
-    holder.send_signal(signal.SIGKILL)
-    holder.communicate(timeout=60)
-    with lock(tmp_path):
-        assert (tmp_path / "lock").read_text() == str(os.getpid())
-
-
-def test_lock_that_is_a_link_is_refused(tmp_path: Path) -> None:
-    """A link in place of the lock would have us write our number into some other file."""
-    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(BadConfig, match="cannot be opened"), lock(tmp_path):
-        pass
-    assert not (tmp_path / "elsewhere").exists()
-
-
-def test_first_free_takes_the_next_sibling_while_one_is_in_use(tmp_path: Path) -> None:
-    """Short-lived peers get identities that last, and never wait for each other."""
-    with first_free(tmp_path, "cli") as one, first_free(tmp_path, "cli") as two:
-        assert [one.path.name, two.path.name] == ["cli", "cli-2"]
-        with pytest.raises(HomeBusy), lock(two.path):
-            pass
-    with first_free(tmp_path, "cli") as again:
-        assert again == one
-
-
-def test_first_free_gives_up_after_a_bound(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A script that starts peers without end is stopped before it fills the disk with homes."""
-    monkeypatch.setattr("peer.home.SIBLINGS_MAX", 2)
-    with (
-        first_free(tmp_path, "cli"),
-        first_free(tmp_path, "cli"),
-        pytest.raises(HomeBusy, match="All 2 homes"),
-        first_free(tmp_path, "cli"),
-    ):
-        pass

@@ -14,7 +14,8 @@ from peer.cli.checks.base import Check, guarded
 from peer.cli.checks.disk import disk
 from peer.cli.records import homes_of
 from peer.health.roll import ask_all
-from peer.home import MarketHome, PeerHome, data_home, lock, private_directory, runtime_home
+from peer.home import MarketHome, PeerHome, data_home, private_directory, runtime_home
+from peer.homelock import lock
 from peer.journal import read_journal
 from peer.members.founding import read_charter
 from peer.settings import Settings

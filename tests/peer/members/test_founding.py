@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from peer import keystore
-from peer.home import MarketHome, lock
+from peer.home import MarketHome
+from peer.homelock import lock
 from peer.members.charters import keep_charter, load_authority, newest_charter, read_charter, write_charter
 from peer.members.founding import FOUNDER_RIGHTS, Founded, found_market
 from peer.members.hostmember import HostMember, wall_clock_ms

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from peer.audit.evidence import EvidenceFile, Grounds, read_evidence, verify
-from peer.home import lock, market_home
+from peer.home import market_home
+from peer.homelock import lock
 from peer.returns.agents import REFUND, ROSTER
 from peer.returns.crew import tail_of
 from peer.returns.generate import write_shop
