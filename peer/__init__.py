@@ -11,23 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from peer.agent import Agent, Offer, Wanted
-    from peer.blocking import BlockingMarket
-    from peer.market import Market, Task
-    from peer.outcome import Done
+    from peer.caller.blocking import BlockingMarket
+    from peer.caller.market import Market
+    from peer.caller.outcome import Done
+    from peer.caller.task import Task
     from peer.work.context import Context, Stopped
     from peer.work.skill import Mode, worker
     from protocol.errors import TaskFailed
 
 _HOME = {
     "Agent": "peer.agent",
-    "BlockingMarket": "peer.blocking",
+    "BlockingMarket": "peer.caller.blocking",
     "Context": "peer.work.context",
-    "Done": "peer.outcome",
-    "Market": "peer.market",
+    "Done": "peer.caller.outcome",
+    "Market": "peer.caller.market",
     "Mode": "peer.work.skill",
     "Offer": "peer.agent",
     "Stopped": "peer.work.context",
-    "Task": "peer.market",
+    "Task": "peer.caller.task",
     "TaskFailed": "protocol.errors",
     "Wanted": "peer.agent",
     "worker": "peer.work.skill",

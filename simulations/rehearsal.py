@@ -16,9 +16,9 @@ from typing import Any, Final, NamedTuple
 
 from peer import config
 from peer.agent import Agent, Offer, Wanted
+from peer.caller.market import Market
 from peer.home import market_home
 from peer.launch import GOVERNOR, launch
-from peer.market import Market
 from peer.members.founding import open_market
 from protocol.errors import UsageError, VendueError
 from simulations.population import KINDS

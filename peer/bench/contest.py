@@ -18,8 +18,8 @@ from msgspec import Struct
 from peer.bench.bidder import PRICE, SKILL, UNLOCKED
 from peer.bench.unlocked import unlocked
 from peer.bench.usage import Usage, usage_of
+from peer.caller.market import Market
 from peer.home import market_home
-from peer.market import Market
 from peer.members.founding import LOCAL, open_market
 from protocol.states import State
 

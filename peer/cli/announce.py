@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 
+from peer.caller.market import Market
+from peer.caller.outcome import Done, Proof
+from peer.caller.task import Task
 from peer.cli.invocation import JOINING, Invocation, asked
 from peer.cli.loop import run_to_end
 from peer.cli.stages import Stages
-from peer.market import Market, Task
-from peer.outcome import Done, Proof
 from peer.telemetry import printable
 from protocol.errors import BadInput, UsageError
 from protocol.limits import INLINE_MAX

@@ -7,11 +7,11 @@ from typing import Final
 
 import click
 
+from peer.caller.market import Market
 from peer.cli.checks import Check, Grade, around, check_all, exit_code, one
 from peer.cli.checks.base import UNREACHED, bad, unreached
 from peer.cli.invocation import JOINING, Invocation, asked
 from peer.cli.loop import run_to_end
-from peer.market import Market
 from peer.settings import Settings
 from protocol.errors import UsageError, VendueError
 

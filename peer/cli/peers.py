@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from peer.caller.market import Market
+from peer.caller.presence import wait_for_cards
 from peer.cli.ending import INTERRUPTED
 from peer.cli.invocation import JOINING, Invocation, asked, console
 from peer.cli.loop import run_to_end
-from peer.market import Market
-from peer.presence import wait_for_cards
 from peer.settings import Settings
 from peer.telemetry import printable
 from protocol.errors import NoPeers

@@ -8,8 +8,8 @@ from typing import Final
 import click
 
 from peer.audit.timeline import call
+from peer.caller.market import Market
 from peer.cli.invocation import Invocation
-from peer.market import Market
 from peer.telemetry import printable
 from protocol.contract import Contract
 from protocol.statements import AnyStatement, Award, Cancel, EffectClass, Failure, Recall, Renewal

@@ -19,8 +19,9 @@ from typing import Any, Final
 
 from msgspec import to_builtins
 
-from peer.market import Check, Market, Task
-from peer.outcome import Done
+from peer.caller.market import Check, Market
+from peer.caller.outcome import Done
+from peer.caller.task import Task
 from peer.returns.agents import CALCULATION, FRAUD_CHECK, GROUNDS, POLICY_CHECK, REFUND, SHIPPING
 from peer.returns.facts import Facts, facts_for
 from peer.returns.records import Kind, Request

@@ -22,9 +22,9 @@ from msgspec import json
 from peer import telemetry
 from peer.audit.archive import read_statements
 from peer.audit.evidence import AuditReport, cut, read_evidence, verify, write_evidence
+from peer.caller.market import Market
 from peer.home import market_home
 from peer.journal import Row, read_journal
-from peer.market import Market
 from peer.returns.agents import ROSTER
 from peer.returns.crew import LIVES, Crew, Word, hire, tail_of
 from peer.returns.desk import Case, Desk

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple, Self
 import msgspec
 
 from peer.agent import Agent
+from peer.caller.market import Market
 from peer.home import MarketHome, market_home
 from peer.launch import launch
-from peer.market import Market
 from peer.members.charters import keep_charter, write_charter
 from peer.members.hostmember import HostMember, wall_clock_ms
 from peer.net.endpoints import address

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from peer.caller.market import Market
 from peer.launch import launch
-from peer.market import Market
 from peer.net.meet.introductions import Hello
 from peer.runtime import Runtime
 from tests.threats.attacker import until

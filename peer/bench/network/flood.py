@@ -20,8 +20,8 @@ from peer.bench.bidder import PRICE, SKILL
 from peer.bench.contest import START_WAIT_S, percentile, processes, until
 from peer.bench.network.figures import Figure
 from peer.bench.usage import usage_of
+from peer.caller.market import Market
 from peer.home import market_home
-from peer.market import Market
 from peer.members.founding import LOCAL, open_market
 from peer.net.guard.sources import SourceLimits
 from protocol.errors import VendueError

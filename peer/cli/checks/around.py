@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import islice
 from typing import Final
 
+from peer.caller.market import Market
+from peer.caller.presence import wait_for_cards
 from peer.cli.checks.base import Check, bad, unreached
 from peer.cli.checks.knocking import clock, explain
 from peer.cli.checks.standing import told
-from peer.market import Market
 from peer.net.endpoints import address
 from peer.net.meet.addressbook import Found
 from peer.net.meet.attempts import Attempt, Outcome
 from peer.net.meet.places import Way
 from peer.net.meet.probe import There, probe
-from peer.presence import wait_for_cards
 from peer.telemetry import printable
 from protocol.certificate import read_certificate
 from protocol.keys import PeerId, print_peer, short_peer

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from peer.caller.market import Market
 from peer.cli.checks.around import ALONE_DO, FOLDER_S, MULTICAST_S, charter, name_of
 from peer.cli.checks.base import Check, bad, unreached
 from peer.cli.checks.knocking import clock, explain
@@ -16,7 +17,6 @@ from peer.cli.version import installed
 from peer.health.ask import Absent, ask
 from peer.health.place import health_socket
 from peer.home import market_home, runtime_home
-from peer.market import Market
 from peer.net.meet.attempts import Attempt, Outcome
 from peer.net.meet.places import Way
 from peer.telemetry import printable

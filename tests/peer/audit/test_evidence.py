@@ -20,7 +20,7 @@ from peer.audit.evidence import (
     parse_evidence,
     verify,
 )
-from peer.outcome import Proof
+from peer.caller.outcome import Proof
 from protocol.bundle import evidence_of, exhibit
 from protocol.errors import BadEvidence
 from protocol.statements import (

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from peer.caller.market import Market
 from peer.cli.checks import Check, around, exit_code, one
 from peer.home import market_home, runtime_home
-from peer.market import Market
 from peer.members.hostmember import wall_clock_ms
 from peer.settings import Settings
 from protocol.bundle import evidence_of

@@ -12,9 +12,9 @@ import pytest
 
 from peer import config, keystore
 from peer.agent import Agent
+from peer.caller.market import Market
 from peer.home import MarketHome, market_home
 from peer.launch import GOVERNOR, launch
-from peer.market import Market
 from peer.members.charters import keep_charter, newest_charter, write_charter
 from peer.members.constitution import Constitution
 from peer.members.founding import found_market

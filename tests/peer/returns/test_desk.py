@@ -11,8 +11,8 @@ import pytest
 
 from peer import config
 from peer.agent import Agent
+from peer.caller.market import Market
 from peer.launch import launch
-from peer.market import Market
 from peer.policyfile import parse_policy
 from peer.returns import desk as desk_module
 from peer.returns.agents import CALCULATION, FRAUD_CHECK, REFUND, Amount, agent_called

@@ -1,4 +1,4 @@
-"""The synchronous twin of `peer.market`: the same calls, from code that has no event loop."""
+"""The synchronous twin of `peer.caller.market`: the same calls, from code that has no event loop."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from peer.market import Market
-from peer.outcome import Done
+from peer.caller.market import Market
+from peer.caller.outcome import Done
 
 _Value = TypeVar("_Value")
 

@@ -5,23 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
 import msgspec
 
 from peer import config
+from peer.caller.outcome import Done, done_of
+from peer.caller.presence import wait_for_cards
+from peer.caller.task import Task
 from peer.launch import launch
-from peer.outcome import Done, done_of, is_over
-from peer.presence import wait_for_cards
 from peer.runtime import Runtime
 from peer.settings import Settings
 from peer.work.skill import validate
 from protocol.actions import Impossible
 from protocol.contract import Contract
-from protocol.errors import BadInput, NoBids, NoPeers, TaskFailed, UsageError, VendueError
+from protocol.errors import BadInput, NoBids, NoPeers, TaskFailed, UsageError
 from protocol.events import Announce, Checked, Withdraw
 from protocol.keys import Digest
 from protocol.limits import INLINE_MAX
@@ -29,74 +30,10 @@ from protocol.notices import Card
 from protocol.statements import Announcement, AnyStatement, AwardRule, EffectClass, Statement
 from protocol.states import Reading
 
-GIVE_UP_S: Final = 1.0
-"""How long a cancelled call may take to withdraw its task."""
 ACQUAINTED_S: Final = 1.0
 """How long the first announcement may wait for those who were found and have not yet said what they offer."""
 Check = Callable[[Any], bool]
 """Looks at a result's value: true to settle, false to have another contractor try."""
-
-
-class Task:
-    """One announced task: follow it, wait for it, or withdraw it."""
-
-    def __init__(self, market: Market, contract: Contract, *, final: bool) -> None:
-        self._market, self._contract, self._final = market, contract, final
-        self._moved = asyncio.Event()
-        self._over: asyncio.Future[None] = market.runtime.new_future()
-        self._stages: list[Reading] = []
-        self.moved(contract.reading)
-
-    @property
-    def id(self) -> Digest:
-        """The contract id: the announcement's."""
-        return self._contract.id
-
-    @property
-    def contract(self) -> Contract:
-        """Everything that is held about the task."""
-        return self._contract
-
-    def moved(self, reading: Reading) -> None:
-        """Take note that the contract has a new reading."""
-        self._stages.append(reading)
-        self._moved.set()
-        if not self._over.done() and is_over(self._contract, final=self._final):
-            self._over.set_result(None)
-
-    def fail(self, error: VendueError) -> None:
-        """Give the task up: the peer has stopped."""
-        if not self._over.done():
-            self._over.set_exception(error)
-        self._moved.set()
-
-    async def stages(self) -> AsyncIterator[Reading]:
-        """Yield each reading the contract passes through, the last one when it is over."""
-        told = 0
-        while True:
-            while told < len(self._stages):
-                told += 1
-                yield self._stages[told - 1]
-            if self._over.done():
-                self._over.result()
-                return
-            self._moved.clear()
-            await self._moved.wait()
-
-    async def result(self) -> Done:
-        """Wait for the end. Raises Vetoed, NoBids, DeadlinePassed or TaskFailed when it did not end well."""
-        await asyncio.shield(self._over)
-        return self._market.done(self._contract)
-
-    def withdraw(self) -> None:
-        """Cancel the task, whatever stage it is in."""
-        self._market.runtime.post(Withdraw(self.id))
-
-    async def give_up(self) -> None:
-        """Withdraw, and wait a moment for that to be said: who leaves at once would leave without a word."""
-        self.withdraw()
-        with suppress(VendueError, TimeoutError):
-            await asyncio.wait_for(self.result(), GIVE_UP_S)
 
 
 class Market:
@@ -228,7 +165,9 @@ class Market:
             self._checks[body.idempotency_key] = check
         event = Announce(task=body, parent=parent, patience_ms=round(patience * 1000), check=check is not None)
         contract = await self._begin(event)
-        task = Task(self, contract, final=contract.gate.final if final is None else final)
+        final = contract.gate.final if final is None else final
+        over = self.runtime.new_future()
+        task = Task(contract, final=final, over=over, done=self.done, withdraw=self._withdraw)
         self._tasks[contract.id] = task
         return task
 
@@ -239,6 +178,9 @@ class Market:
         begun = self._begun.setdefault(event.task.idempotency_key, self.runtime.new_future())
         self.runtime.post(event)
         return await begun
+
+    def _withdraw(self, contract: Digest) -> None:
+        self.runtime.post(Withdraw(contract))
 
     def _validate(self, skill: str, raw: bytes) -> None:
         """Hold the input against the schema of whoever offers the skill; one that takes it is enough."""

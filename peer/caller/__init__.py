@@ -1,0 +1,1 @@
+"""What a caller writes: join a market, announce tasks, follow them, and get results with their proofs."""
