@@ -26,7 +26,7 @@ from peer.returns.agents import CALCULATION, FRAUD_CHECK, GROUNDS, POLICY_CHECK,
 from peer.returns.facts import Facts, facts_for
 from peer.returns.records import Kind, Request
 from peer.returns.rules import VETO, refund_amount
-from peer.returns.shop import Decision, Handled, Shop
+from peer.returns.shop import Decision, Handled, Shop, in_their_order
 from protocol.contract import Contract
 from protocol.errors import DeadlinePassed, NoBids, NoPeers, TaskFailed, UsageError, VendueError, Vetoed
 from protocol.statements import AwardRule, EffectClass
@@ -116,6 +116,7 @@ class Desk:
 
     async def handle_all(self, requests: Sequence[Request]) -> list[Handled]:
         """Decide and carry out all requests; what became of them, in order. Raises TaskFailed if our peer stops."""
+        before = dict(self.shop.orders)
         self.cases = [Case(number, request) for number, request in enumerate(requests, start=1)]
         of_user: dict[str, list[Case]] = {}
         for case in self.cases:
@@ -126,7 +127,7 @@ class Desk:
                     group.create_task(self._handle_user(cases))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        return [case.handled for case in self.cases if case.handled is not None]
+        return in_their_order([case.handled for case in self.cases if case.handled is not None], before)
 
     async def _handle_user(self, cases: Sequence[Case]) -> None:
         for case in cases:

@@ -23,15 +23,15 @@ FILE_BYTES_MAX = 64 * 1024 * 1024
 MONEY_MAX = Decimal(10) ** 9
 """No price or payment is larger, so every sum of a request fits 64 bits of cents."""
 LINES_MAX = 32
-"""Items of one order or request. With ids of 48 characters the facts of a request stay below 16 KiB of JSON."""
+"""Items of one order or request. With ids of 48 ASCII characters the facts of a request stay below 16 KiB of JSON."""
 METHODS_MAX = 16
 """Payment methods of one user, and payments of one order; the same reason."""
 
-Id = Annotated[str, Meta(pattern=r"^[#A-Za-z0-9_.\-]+$", max_length=48)]
-"""An id in the shop's own files: no character that JSON escapes, so that its length is its size."""
+Id = Annotated[str, Meta(pattern=r"^[^\x00-\x20\x7f\"\\\ud800-\udfff]+\Z", max_length=48)]
+"""An id in the shop's own files: no blank, and no character that JSON escapes, so that its length is its size."""
 Asked = Annotated[str, Meta(max_length=64)]
 """An id that a customer wrote: it may name nothing at all."""
-Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9 _()\-]+$", max_length=48)]
+Word = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f\"\\\ud800-\udfff]+\Z", max_length=48)]
 """A status, a source of money, a kind of transaction."""
 
 
@@ -124,6 +124,9 @@ class Request(Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise ValueError("a cancel names no items and no payment method")
         if self.kind is not Kind.CANCEL and self.reason:
             raise ValueError(f"a {self.kind} gives no reason")
+        for text in (self.user_id, self.order_id, *self.item_ids, *self.new_item_ids, self.payment_method_id):
+            _check_text(text)
+        _check_text(self.reason)
 
 
 def read_json(path: Path, top: type[T]) -> T:
@@ -171,6 +174,12 @@ def _cents(wanted: type, value: object) -> Cents:
     if rounded != amount:
         raise ValueError("Expected an amount with at most two decimals")
     return Cents(rounded.scaleb(2))
+
+
+def _check_text(text: str) -> None:
+    """JSON can name half of a surrogate pair, which is no character and cannot be sent on."""
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError(f"{text[:64]!a} is no text: it holds half a character")
 
 
 def _no_number(constant: str) -> NoReturn:

@@ -6,7 +6,7 @@ checks that a decision which moves something can still be carried out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
@@ -196,6 +196,20 @@ def read_requests(directory: Path) -> list[Request]:
                 asked = {name: action.kwargs[name] for name in shape.__struct_fields__}
                 requests.append(record({**asked, "kind": kind, "user_id": case.user_id}, Request, path, where))
     return requests
+
+
+def in_their_order(handled: Sequence[Handled], before: Mapping[str, Order]) -> list[Handled]:
+    """The same, with each status as it is when all are handled in the order given; `before` is how the orders were.
+
+    Different users' requests are handled side by side: how far an order is when a stranger asks about it is chance.
+    """
+    reached = {order_id: order.status for order_id, order in before.items()}
+    told = []
+    for one in handled:
+        if one.decision.refused is None:
+            reached[one.request.order_id] = REACHED[one.request.kind]
+        told.append(replace(one, status=reached.get(one.request.order_id)))
+    return told
 
 
 def outcome_rows(handled: Iterable[Handled]) -> list[OutcomeRow]:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from peer.returns.records import Kind, Request
 from peer.returns.rules import decide
-from peer.returns.shop import Decision, Shop, outcome_rows, read_requests
+from peer.returns.shop import Decision, Shop, in_their_order, outcome_rows, read_requests
 from protocol.errors import BadConfig, UsageError
 
 RETURN = Request(
@@ -73,6 +73,8 @@ def test_missing_file_is_named(files: Path, name: str) -> None:
         ("orders", {"#B": ORDER}, "#B.*#A"),
         ("orders", '{"#A": 1, "#A": 2}', "twice"),
         ("orders", {"#A": {**ORDER, "items": [ITEM] * 33}}, "order #A.*length <= 32"),
+        ("orders", {"#A\ud800": {**ORDER, "order_id": "#A\ud800"}}, "order #A.*order_id"),
+        ("orders", {"#A\n": {**ORDER, "order_id": "#A\n"}}, "order #A.*order_id"),
         ("users", {"ada": {"payment_methods": {"m": {"id": "n", "source": "card"}}}}, "under m.*n"),
         ("users", {"ada": {}}, "user ada.*payment_methods"),
         ("products", {"p": {**PRODUCT, "variants": {"j": VARIANT}}}, "under j.*i"),
@@ -118,6 +120,22 @@ def test_requests_come_in_file_order_and_other_actions_are_skipped(files: Path) 
             payment_method_id="m",
         ),
     ]
+
+
+@pytest.mark.parametrize("field", ["order_id", "reason"])
+def test_half_a_character_is_no_text(files: Path, field: str) -> None:
+    """JSON can name half of a surrogate pair; nothing that is sent on may hold one, so the place is named at once."""
+    kwargs = {"order_id": "#A", "reason": "no longer needed", field: "\ud83d"}
+    write(files, "cases", [{"user_id": "ada", "actions": [{"name": "cancel_pending_order", "kwargs": kwargs}]}])
+    with pytest.raises(BadConfig, match=r"case 0, cancel_pending_order.*half a character"):
+        read_requests(files)
+
+
+def test_ids_and_words_may_be_of_any_language(files: Path) -> None:
+    """A shop names its orders, products and statuses as it likes; only blanks and what JSON escapes are no ids."""
+    text = json.dumps({"#A": ORDER}, ensure_ascii=False).replace("#A", "#Ä-日🙂/+1").replace("delivered", "über, Weg")
+    write(files, "orders", text)
+    assert Shop.load(files).orders["#Ä-日🙂/+1"].status == "über, Weg"
 
 
 def test_request_without_its_field_is_malformed(files: Path) -> None:
@@ -220,3 +238,14 @@ def test_rows_hold_what_the_request_has_and_nothing_else(shop: Shop) -> None:
         {"order_id": "#W2", "request": "cancel", "status": "cancelled", "amount_cents": 1999},
     ]
     assert json.loads(json.dumps(rows)) == rows
+
+
+def test_status_of_a_foreign_order_is_that_of_the_files_order(shop: Shop) -> None:
+    """A stranger's request is refused whenever it is handled; its row shows what the owner's earlier requests did."""
+    before = dict(shop.orders)
+    stranger = replace(CANCEL, user_id="bo")
+    decisions = {CANCEL: Decision(amount_cents=1999), stranger: Decision(refused="owner")}
+    asked, handled_in = [stranger, CANCEL, stranger], [0, 2, 1]
+    handled = dict(sorted((n, shop.apply(asked[n], decisions[asked[n]])) for n in handled_in))
+    assert [one.status for one in handled.values()] == ["pending", "cancelled", "pending"]
+    assert [one.status for one in in_their_order([*handled.values()], before)] == ["pending", "cancelled", "cancelled"]
