@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from peer.telemetry import for_contract, logger
+from peer.work.schema import check_schema
 from peer.work.skill import Skill, skills_of, worker
 from protocol.bidder import Quote
-from protocol.errors import UsageError
+from protocol.errors import BadInput, UsageError
 from protocol.statements import Announcement, Bid, EffectClass, Refusal, Statement
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -83,7 +84,7 @@ class Agent:
 
 
 def agent_of(namespace: Mapping[str, Any], where: str) -> Agent:
-    """All that the functions and agents of a file offer, as one agent. Raises UsageError when that is nothing."""
+    """All that the functions and agents of a file offer, as one agent. Raises UsageError when it cannot be."""
     loose = skills_of({name: value for name, value in namespace.items() if not name.startswith("__")})
     agents = [value for value in namespace.values() if isinstance(value, Agent)]
     whole = Agent(
@@ -99,7 +100,29 @@ def agent_of(namespace: Mapping[str, Any], where: str) -> Agent:
         raise UsageError(
             f"{where} has no agents.", do='Decorate a function with @worker("skill", price=1), or make an Agent in it.'
         )
+    _check(whole)
     return whole
+
+
+def _check(agent: Agent) -> None:
+    """Find what would only come out when the first task is announced, or never."""
+    for skill in agent.skills:
+        for side, schema in (("takes", skill.input_schema), ("gives", skill.output_schema)):
+            try:
+                check_schema(schema)
+            except BadInput as error:
+                raise UsageError(
+                    f"The skill {skill.name!r} cannot be offered.",
+                    why=f"Nobody could check what it {side}: {error.why}.",
+                    do="Patterns are JSON Schema's, checked in linear time: no \\Z, no looking around, no \\1.",
+                ) from None
+    names = [skill.name for skill in agent.skills]
+    for name in agent.strategies:
+        if name not in names:
+            raise UsageError(
+                f"A function bids for {name!r}, which this file does not offer.",
+                do=f"It offers {', '.join(names)}; write the same name in both places.",
+            )
 
 
 def quotes_of(skills: Iterable[Skill], strategies: Mapping[str, Strategy], peer: bytes) -> dict[str, Quote]:

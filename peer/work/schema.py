@@ -87,6 +87,11 @@ def shape_of(function: Callable[..., Any], title: str) -> Shape:
         ) from error
 
 
+def check_schema(schema: bytes) -> None:
+    """Raise BadInput where nobody could `validate` anything against this schema; better now than at the first task."""
+    _compiled(schema)
+
+
 def validate(schema: bytes, raw: bytes) -> None:
     """Check JSON against a JSON Schema (2020-12). Raises BadInput, with the path when the schema says no."""
     import jsonschema_rs

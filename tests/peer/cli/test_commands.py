@@ -127,6 +127,16 @@ def test_a_setting_that_does_not_fit_ends_with_8() -> None:
     ("text", "told"),
     [
         ("x = 1\n", "has no agents"),
+        (
+            "from typing import Annotated\nfrom msgspec import Meta\nfrom peer import worker\n\n\n"
+            "@worker('cut', price=1)\ndef cut(text: Annotated[str, Meta(pattern=r'x\\Z')]) -> str:\n    return text\n",
+            "'cut' cannot be offered",
+        ),
+        (
+            "from peer import Agent\n\nagent = Agent()\n\n\n@agent.worker('cut', price=1)\ndef cut() -> int:\n"
+            "    return 1\n\n\n@agent.bidding('cutt')\ndef bid(task):\n    return 1\n",
+            "bids for 'cutt', which",
+        ),
         ("x = 1\ndef f(:\n", "agents.py:2"),
         ("x = 1\nimport no_such_module_here\n", "agents.py:2"),
         ("x = 1\ny = 2\nx / 0\n", "agents.py:3: ZeroDivisionError"),
