@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from peer.telemetry import for_contract, logger
+from peer.work.context import failure_of
 from peer.work.schema import check_schema
 from peer.work.skill import Skill, skills_of, worker
 from protocol.bidder import Quote
 from protocol.errors import BadInput, UsageError
+from protocol.limits import DURATION_MAX_MS
 from protocol.statements import Announcement, Bid, EffectClass, Refusal, Statement
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -40,7 +44,10 @@ class Offer:
 
 
 Strategy = Callable[[Wanted], "Offer | int | None"]
-"""A bidder's own rule: a price, an offer, or None to refuse."""
+"""A bidder's own rule: a price, an offer, or None to refuse. It is asked in the peer's loop: nothing else goes on."""
+
+SLOW_S: Final = 0.1
+"""A strategy that thinks longer keeps its peer from hearing others: that is worth a line."""
 
 
 class Agent:
@@ -117,7 +124,9 @@ def _check(agent: Agent) -> None:
                     do="Patterns are JSON Schema's, checked in linear time: no \\Z, no looking around, no \\1.",
                 ) from None
     names = [skill.name for skill in agent.skills]
-    for name in agent.strategies:
+    for name, strategy in agent.strategies.items():
+        if inspect.iscoroutinefunction(strategy):
+            raise UsageError(f"The function that bids for {name!r} is async.", do="It must answer at once: def alone.")
         if name not in names:
             raise UsageError(
                 f"A function bids for {name!r}, which this file does not offer.",
@@ -144,22 +153,30 @@ def _quote(skill: Skill, strategy: Strategy | None, peer: bytes) -> Quote:
 
 def _ask(strategy: Strategy, announcement: Statement[Announcement], skill: Skill, peer: bytes) -> Bid | Refusal:
     """A strategy that raises, or answers nonsense, refuses: it never harms the peer."""
-    task = announcement.body
+    task, log = announcement.body, for_contract(logger(peer=peer), announcement.id)
+    began_s = time.monotonic()
     try:
         wanted = Wanted(
             task.skill, _parsed(task.input), task.budget, task.effect, task.deadline_ms, announcement.author
         )
         answer = strategy(wanted)
-        if answer is None:
-            return Refusal(reason="not for me")
-        offer = answer if isinstance(answer, Offer) else Offer(answer)
-        if type(offer.price) is not int or offer.price < 0:
-            raise UsageError(f"A price is a whole number of minor units, not {offer.price!r}."[:200])
-        return Bid(price=offer.price, duration_ms=offer.duration_ms or skill.duration_ms)
-    except Exception as error:
-        log = for_contract(logger(peer=peer), announcement.id)
-        log.warning("a bidding strategy failed", skill=skill.name, error=repr(error)[:200])
+        bid = None if answer is None else _bid(answer if isinstance(answer, Offer) else Offer(answer), skill)
+    except BaseException as error:  # SystemExit too: it is agent code
+        log.warning("a bidding strategy failed", skill=skill.name, error=failure_of(error).reason[:200])
         return Refusal(reason="the bidding strategy failed")
+    if time.monotonic() - began_s > SLOW_S:
+        log.warning("a bidding strategy holds up its peer", skill=skill.name, seconds=time.monotonic() - began_s)
+    return bid or Refusal(reason="not for me")
+
+
+def _bid(offer: Offer, skill: Skill) -> Bid:
+    """An offer as a bid that others can read. Raises UsageError where it is none."""
+    if type(offer.price) is not int or offer.price < 0:
+        raise UsageError(f"A price is a whole number of minor units, not {offer.price!r}."[:200])
+    duration_ms = skill.duration_ms if offer.duration_ms is None else offer.duration_ms
+    if type(duration_ms) is not int or not 0 <= duration_ms <= DURATION_MAX_MS:
+        raise UsageError(f"A duration is a whole number of milliseconds, not {duration_ms!r}."[:200])
+    return Bid(price=offer.price, duration_ms=duration_ms)
 
 
 def _parsed(raw: bytes) -> Any:

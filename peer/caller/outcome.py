@@ -143,7 +143,9 @@ def _why_no_bids(contract: Contract) -> str:
         return f"The lowest of {len(contract.bids)} bids is {cheapest}, above the budget of {budget}."
     refusals = [said for said in contract.held.values() if type(said.body).__name__ == "Refusal"]
     reasons = sorted({said.body.reason for said in refusals})  # type: ignore[attr-defined]
-    return f"{len(refusals)} peers refused: {', '.join(reasons)}." if refusals else "No peer here offers this skill."
+    if not refusals:
+        return "No peer here offers this skill."
+    return f"{len(refusals)} peer{'s' * (len(refusals) > 1)} refused: {', '.join(reasons)}."
 
 
 def _last_failure(contract: Contract) -> str:

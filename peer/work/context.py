@@ -123,7 +123,7 @@ def failure_of(error: BaseException) -> Failed:
             return Failed(FailureClass.FATAL, clean(f"The output does not fit the skill's schema. {error}"))
         case TaskFailed() | BadInput() | OutputTooLarge():
             return Failed(FailureClass.FATAL, clean(_text_of(error)))
-    return Failed(FailureClass.RETRYABLE, clean(f"{type(error).__name__}: {_text_of(error)}"))
+    return Failed(FailureClass.RETRYABLE, clean(f"{type(error).__name__}: {_text_of(error)}".removesuffix(": ")))
 
 
 def _text_of(error: BaseException) -> str:

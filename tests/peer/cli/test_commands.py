@@ -137,6 +137,11 @@ def test_a_setting_that_does_not_fit_ends_with_8() -> None:
             "    return 1\n\n\n@agent.bidding('cutt')\ndef bid(task):\n    return 1\n",
             "bids for 'cutt', which",
         ),
+        (
+            "from peer import Agent\n\nagent = Agent()\n\n\n@agent.worker('cut', price=1)\ndef cut() -> int:\n"
+            "    return 1\n\n\n@agent.bidding('cut')\nasync def bid(task):\n    return 1\n",
+            "is async",
+        ),
         ("x = 1\ndef f(:\n", "agents.py:2"),
         ("x = 1\nimport no_such_module_here\n", "agents.py:2"),
         ("x = 1\ny = 2\nx / 0\n", "agents.py:3: ZeroDivisionError"),
