@@ -1,4 +1,4 @@
-"""The world: many processes, the network between them, and the one time that they all live in.
+"""The world: many processes and the network between them, in the one time that they all live in.
 
     world = World(seed=7, governors=["judge"])
     world.join("judge", policy=NO_RULES)
@@ -8,8 +8,8 @@
     world.run_for(60_000)
     desk.reading(contract).state, world.digest()
 
-Time is an integer in microseconds. All chance comes from the seed, by streams with names of their own, so that what is
-drawn for one thing does not move another. The same seed and the same calls give the same trace.
+All chance comes from the seed, by streams with names of their own, so that what is drawn for one thing does not move
+another. The same seed and the same calls give the same trace.
 """
 
 from __future__ import annotations
@@ -28,26 +28,22 @@ from protocol.statements import Announcement
 from protocol.states import Reading
 from protocol.topics import governance_topic, peer_topic, skill_topic
 from simulations.checkers.base import Checker, Roster
-from simulations.world.agenda import Agenda
 from simulations.world.articles import charter_under, plain_task
 from simulations.world.clock import Clock
-from simulations.world.collector import Lives, no_collector
+from simulations.world.collector import Lives
+from simulations.world.course import Course
 from simulations.world.disk import FEED_LENGTH, SHARED, Disk
 from simulations.world.generations import Generations
 from simulations.world.hooks import Hooks, WatchedNode
-from simulations.world.network import Link, Network
+from simulations.world.network import Network
 from simulations.world.opener import SharedOpener
 from simulations.world.process import Process
 from simulations.world.questions import Questions
 from simulations.world.seals import Keyring, SealerOf, real_key
-from simulations.world.trace import Trace
 from simulations.world.work import Work, done_at_once, price_of
 
-START_US = 1_000_000
-"""When a world begins: no machine's clock shows nothing."""
 
-
-class World:
+class World(Course):
     """Many peers in one market, under one seed."""
 
     def __init__(
@@ -63,13 +59,12 @@ class World:
         """`governors` names the seats of the charter; `charter` changes its other fields; each of `checkers` is made
         with the roster of this world; with `real_keys` all seals are Ed25519.
         """
+        super().__init__()
         self.seed = seed
-        self.now_us = START_US
         self.network = network or Network()
         self.roster = Roster()
         self.checkers = [make(self.roster) for make in checkers]
         self.hooks = Hooks(self.checkers)
-        self.trace = Trace()
         self.processes: dict[str, Process] = {}
         """By name, in the order of joining."""
         self.on_report: Callable[[Process, Digest, Reading], None] = lambda process, contract, reading: None
@@ -78,9 +73,6 @@ class World:
         self._frames = Generations[bytes, bytes](SHARED)
         self._lives = Lives()
         self._by_peer: dict[bytes, list[Process]] = {}
-        self._agenda = Agenda()
-        self.put_frame = self._agenda.put_frame
-        """Let a frame arrive at a time."""
         self.questions = Questions(self)
         self._seats = {name: self.chance(f"seat/{name}").randbytes(FEED_LENGTH) for name in governors}
         seated = {self.sealer(name).peer: feed for name, feed in self._seats.items()}
@@ -258,66 +250,7 @@ class World:
             hook(sender, frame, self.now_us)
         self.network.whisper(sender, reader, frame)
 
-    # Time
-
-    def at(self, when_us: int, happening: Callable[..., object], *given: object) -> None:
-        """Let something happen at a time."""
-        self._agenda.put(max(when_us, self.now_us), happening, given)
-
-    def set_alarm(self, process: Process, due_us: int) -> None:
-        """Wake a process at this time, or look again before."""
-        self._agenda.set_alarm(process, max(due_us, self.now_us))
-
-    def next_us(self) -> int | None:
-        """When something happens next, or None: everything is at rest."""
-        return self._agenda.next_us()
-
-    def step(self) -> bool:
-        """Let the next thing happen; False where nothing is left to."""
-        due = self.next_us()
-        if due is not None:
-            self._happen(due)
-        return due is not None
-
-    def _happen(self, due_us: int) -> None:
-        """Let the thing happen that is due next."""
-        if due_us > self.now_us:
-            self.now_us = due_us
-        event = self._agenda.take(self.now_us)
-        if event is None:
-            self._ring(self._agenda.ringing())
-            return
-        _, _, link, what, given = event
-        if link is None:
-            what(*given)
-        else:
-            self._deliver(link, what, given)
-
-    def _ring(self, process: Process | None) -> None:
-        if process is not None:
-            self.trace.note(b"t", self.now_us, process.number, 0)
-            process.ring()
-
-    def _deliver(self, link: Link, frame: bytes, connection: int) -> None:
-        """A frame has arrived, unless its connection broke, was cut, or nobody is there to read it."""
-        if link.connection != connection:
-            return
-        if link.cut or not link.reader.runs:
-            link.queued -= 1
-            return
-        self.trace.note(b"d", self.now_us, link.sender.number, link.reader.number)
-        link.reader.receive(link, connection, frame)
-
-    def run_until(self, until_us: int) -> None:
-        """Let everything happen that is due until then, and leave the clock there."""
-        with no_collector():
-            while (due := self.next_us()) is not None and due <= until_us:
-                self._happen(due)
-        self.now_us = max(self.now_us, until_us)
-
-    def run_for(self, ms: int) -> None:
-        """Let this many milliseconds pass."""
-        self.run_until(self.now_us + ms * 1000)
+    # What came of it
 
     def at_rest(self) -> None:
         """Ask every checker whether what is at rest is well."""
