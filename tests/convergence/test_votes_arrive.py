@@ -25,6 +25,16 @@ def market_of(*governors: str) -> TestMarket:
     return market
 
 
+def governed_by(*governors: str) -> TestMarket:
+    """A manager, one bidder, and governors that have no rules of their own."""
+    market = TestMarket(charter_with(governors))
+    market.join("m")
+    market.join("b0", shout=10)
+    for name in governors:
+        market.join(name, policy=NO_RULES)
+    return market
+
+
 def test_a_governor_that_has_bid_and_lost_votes_all_the_same() -> None:
     """The award lists its own bid, which no other peer needs to show it; also when it was restarted meanwhile."""
     for restarted in (False, True):
@@ -83,12 +93,7 @@ def test_a_manager_whose_machine_lost_power_hears_the_votes_on_what_it_settled()
 
 def test_a_governor_that_was_away_learns_how_the_others_voted() -> None:
     """It was down from the start and heard nothing of the other seats: what they said meanwhile is asked for."""
-    governors = ("g", "h", "k")
-    market = TestMarket(charter_with(governors))
-    market.join("m")
-    market.join("b0", shout=10)
-    for name in governors:
-        market.join(name, policy=NO_RULES)
+    market = governed_by("g", "h", "k")
     market.peers["k"].crash()
     market.run(100)
     contract = market.announce("m")
@@ -102,12 +107,7 @@ def test_a_governor_that_was_away_learns_how_the_others_voted() -> None:
 @pytest.mark.spec("M-8.31")
 def test_a_governor_that_lost_votes_alone_asks_for_them() -> None:
     """The last words of the other seats were lost on their way: they leave no gap, and nobody was ever away."""
-    governors = ("g", "h", "k")
-    market = TestMarket(charter_with(governors))
-    market.join("m")
-    market.join("b0", shout=10)
-    for name in governors:
-        market.join(name, policy=NO_RULES)
+    market = governed_by("g", "h", "k")
     market.cut |= {("g", "k"), ("h", "k")}
     market.run(100)
     contract = market.announce("m", deadline_ms=5_000)
@@ -139,12 +139,7 @@ def test_a_manager_shows_the_votes_to_a_contractor_that_still_asks() -> None:
 @pytest.mark.spec("M-8.31", "M-8.32")
 def test_a_governor_learns_the_votes_of_a_seat_that_is_gone_from_the_manager() -> None:
     """The vote was lost on its way, and then its governor for ever: the manager holds it."""
-    governors = ("g", "h", "k")
-    market = TestMarket(charter_with(governors))
-    market.join("m")
-    market.join("b0", shout=10)
-    for name in governors:
-        market.join(name, policy=NO_RULES)
+    market = governed_by("g", "h", "k")
     market.cut |= {("g", "k"), ("k", "m"), ("k", "b0")}
     market.peers["h"].crash()
     market.run(100)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from peer.bench.hosts import Host
-from tests.peer.cli.processes import PATIENCE_S, wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 NEEDED = ("avahi-daemon", "avahi-browse", "dbus-daemon")
 _BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"

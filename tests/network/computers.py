@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from peer.bench.hosts import Bridge, Host
-from tests.peer.cli.processes import PATIENCE_S, Running, Vendue, wait_until
+from tests.peer.cli.processes import Running, Vendue
+from tests.waiting import PATIENCE_S, wait_until
 
 
 class Computer(Vendue):
@@ -45,7 +46,7 @@ class Watching:
 
     def sees(self, *names: str, patience_s: float = PATIENCE_S) -> None:
         """Wait until these peers are there."""
-        wait_until(lambda: self.here >= set(names), patience_s)
+        wait_until(lambda: self.here >= set(names), seconds=patience_s)
 
     def misses(self, *names: str) -> None:
         """Wait until these peers are gone."""

@@ -11,7 +11,7 @@ from tests.network import avahi
 from tests.network.avahi import Avahi
 from tests.network.computers import Computers
 from tests.network.test_market import SHOUT
-from tests.peer.cli.processes import wait_until
+from tests.waiting import wait_until
 
 
 def test_avahi_lists_our_peers_with_their_record_and_sees_them_leave(computers: Computers, tmp_path: Path) -> None:

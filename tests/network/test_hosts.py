@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from peer.bench.hosts import Bridge, Host, Network
-from tests.peer.cli.processes import wait_until
+from tests.waiting import wait_until
 
 ONE_SECOND = 1.0
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from tests.network.computers import Computer, Computers
-from tests.peer.cli.processes import ROOT, wait_until
+from tests.peer.cli.processes import ROOT
+from tests.waiting import wait_until
 
 LINE: Final = re.compile(r"^(first|second)\$ vendue (.*?)(?: +#.*)?$", re.MULTILINE)
 AGENT: Final = re.compile(r"```python\n# poet\.py\n(.*?)```", re.DOTALL)

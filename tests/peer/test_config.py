@@ -190,8 +190,9 @@ def test_unknown_variable_and_flag_are_told_with_the_nearest_name(desk: Desk) ->
 
 def test_variable_that_is_no_setting_is_left_to_its_reader(desk: Desk) -> None:
     """VENDUE_RUNTIME is read where directories are found, and no error here."""
+    before = list(load(directory=desk.directory).rows())
     desk.monkeypatch.setenv("VENDUE_RUNTIME", str(desk.root))
-    load(directory=desk.directory)
+    assert list(load(directory=desk.directory).rows()) == before
 
 
 def test_wrong_type_in_a_file_says_where_and_what_is_expected(desk: Desk) -> None:

@@ -46,7 +46,10 @@ class Terminal(io.StringIO):
 class Gone(io.StringIO):
     """A stream whose reader has left."""
 
+    said = 0
+
     def write(self, _text: str) -> int:
+        self.said += 1
         raise BrokenPipeError(32, "Broken pipe")
 
     def flush(self) -> None:
@@ -211,8 +214,10 @@ def test_printable_is_printable_and_bounded(text: str) -> None:
 
 def test_reader_that_left_stops_no_peer() -> None:
     """A terminal that was closed is no reason to end."""
-    configure("debug", "json", Gone())
+    configure("debug", "json", gone := Gone())
     logger(peer=PEER).info("still here")
+    logger(peer=PEER).info("still here")
+    assert gone.said == 2
 
 
 def test_counters_count_and_stay_bounded() -> None:

@@ -6,7 +6,6 @@ the keys that the attacker has.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import time
@@ -22,21 +21,12 @@ from protocol.bundle import seal
 from protocol.codec import encode
 from protocol.keys import Ed25519Sealer
 from protocol.statements import AnyStatement, Body, Statement
+from tests.waiting import PATIENCE_S, until
 
 B = TypeVar("B", bound=Body)
-PATIENCE_S = 15.0
-"""How long anything may take on a machine that is busy with other tests."""
 _OUTCOMES = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 _ENDS = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_DISCONNECTED
 _NOBLOCK = int(zmq.NOBLOCK)
-
-
-async def until(holds: Callable[[], object], *, why: str = "it never came", seconds: float = PATIENCE_S) -> None:
-    """Look again and again, for a bounded time."""
-    until_s = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until_s, why
-        await asyncio.sleep(0.01)
 
 
 class Keys:

@@ -25,8 +25,9 @@ from protocol.notices import Card, Offered
 from protocol.outbox import exhibit_frames
 from protocol.statements import AnyStatement
 from protocol.topics import governance_topic, peer_topic
-from tests.threats.attacker import Attacker, Line, Voice, until
+from tests.threats.attacker import Attacker, Line, Voice
 from tests.threats.stage import Papers, Stage, Target, target
+from tests.waiting import until
 
 _HELLOS = msgspec.msgpack.Decoder(tuple[int, Hello])
 

@@ -31,7 +31,8 @@ from protocol.keys import Ed25519Sealer, PeerId
 from protocol.notices import Admission, Charter, Revocation
 from protocol.statements import Statement
 from protocol.topics import governance_topic
-from tests.threats.attacker import PATIENCE_S, Keys, until
+from tests.threats.attacker import Keys
+from tests.waiting import PATIENCE_S, until
 
 NAME = "fair"
 HOUR_MS = 3_600_000

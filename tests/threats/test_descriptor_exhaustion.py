@@ -12,12 +12,15 @@ import socket
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.peer.cli.processes import Vendue
-from tests.threats.attacker import is_closed, tcp, until
+from tests.peer.cli.processes import Running, Vendue
+from tests.threats.attacker import is_closed, tcp
 from tests.threats.stage import Stage
+from tests.waiting import meanwhile, until
 
 SHOUT = '@worker("shout", price=1)\ndef shout(text: str) -> str:\n    return text.upper()\n'
 DESCRIPTORS = 160
+PACE_S = 0.02
+"""Between two looks at which connections of the flood were cut."""
 FEW = ("sh", "-c", f'ulimit -n {DESCRIPTORS}; exec "$0" "$@"')
 
 
@@ -26,26 +29,24 @@ async def test_a_peer_whose_descriptors_are_asked_for_goes_on(stage: Stage, tmp_
     poor = Vendue(tmp_path, place=lambda *command: [*FEW, *command])
     running = poor.start("run", poor.agents(SHOUT), "--market", stage.settings.market).wait_for("Ctrl-C")
     directory = stage.caller.runtime.node.directory
-    flooding = None
     try:
         await until(lambda: len(directory.offering("shout")) == 2, why="it was not met")
-        flooding = asyncio.create_task(_flood(_doors(stage, directory.offering("shout"))))
-        most = 0
-        for _ in range(5):
-            most = max(most, len(os.listdir(f"/proc/{running.process.pid}/fd")))
-            done = await stage.caller.call("shout", {"text": "still here"}, budget=10, deadline_s=60, patience_s=15)
-            assert (done.value, done.price) == ("STILL HERE", 1)
-            await asyncio.sleep(0.2)
-        assert most > DESCRIPTORS // 2, "the flood did not arrive"
-        assert not flooding.done(), flooding.result()
-        assert running.process.poll() is None
-        newcomer = await stage.run("newcomer")
-        worker = next(iter(directory.offering("shout") - {stage.worker.node.peer}))
-        await stage.know(newcomer, worker)
+        async with meanwhile(_flood(_doors(stage, directory.offering("shout")))):
+            for _ in range(5):
+                await until(lambda: _open(running) > DESCRIPTORS // 2, why="the flood did not arrive")
+                done = await stage.caller.call("shout", {"text": "still here"}, budget=10, deadline_s=60, patience_s=15)
+                assert (done.value, done.price) == ("STILL HERE", 1)
+            assert running.process.poll() is None
+            newcomer = await stage.run("newcomer")
+            worker = next(iter(directory.offering("shout") - {stage.worker.node.peer}))
+            await stage.know(newcomer, worker)
     finally:
-        if flooding is not None:
-            flooding.cancel()
         poor.close()
+
+
+def _open(running: Running) -> int:
+    """How many descriptors a process has."""
+    return len(os.listdir(f"/proc/{running.process.pid}/fd"))
 
 
 def _doors(stage: Stage, offering: set[bytes]) -> list[str]:
@@ -64,4 +65,4 @@ async def _flood(doors: list[str]) -> None:
             for door in doors * 20:
                 if len(held) < 3 * DESCRIPTORS:
                     held.append(stack.enter_context(tcp(door, source="127.0.0.2")))
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(PACE_S)

@@ -14,9 +14,10 @@ from peer.agent import Agent
 from peer.bench.unlocked import unlocked
 from protocol.topics import skill_topic
 from tests.threats import eavesdropper
-from tests.threats.attacker import PATIENCE_S, occurrences, until
+from tests.threats.attacker import occurrences
 from tests.threats.eavesdropper import captured
 from tests.threats.stage import Stage, target
+from tests.waiting import PATIENCE_S, until
 
 FAULT = eavesdropper.fault_of_machine()
 pytestmark = pytest.mark.skipif(FAULT is not None, reason=FAULT or "")

@@ -11,9 +11,9 @@ import zmq
 
 from peer.members.hostmember import wall_clock_ms
 from peer.net.meet.introductions import Here, Refused, open_item
-from tests.threats.attacker import until
 from tests.threats.rogue import Rogue, heard
 from tests.threats.stage import HOUR_MS, Stage, target
+from tests.waiting import until
 
 WHENS = {
     "member": (-HOUR_MS, HOUR_MS, "in"),

@@ -15,10 +15,10 @@ from peer.caller.market import Market
 from peer.launch import launch
 from peer.net.meet.introductions import Hello
 from peer.runtime import Runtime
-from tests.threats.attacker import until
 from tests.threats.forger import forging
 from tests.threats.rogue import Rogue
 from tests.threats.stage import Stage, shouter
+from tests.waiting import until
 
 
 class Impostor(Rogue):

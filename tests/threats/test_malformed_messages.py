@@ -12,9 +12,10 @@ import msgpack
 import pytest
 import zmq
 
-from tests.threats.attacker import Line, until
+from tests.threats.attacker import Line
 from tests.threats.rogue import Rogue, heard
 from tests.threats.stage import Stage, target
+from tests.waiting import until
 
 NESTED = b"\x91" * 100_000
 DOORS = pytest.mark.parametrize("door", ["fetch", "lobby"])

@@ -11,11 +11,12 @@ import asyncio
 import zmq
 
 from peer.net.requests import Ids, pack_request
-from tests.threats.attacker import until
 from tests.threats.rogue import Rogue, heard
 from tests.threats.stage import Stage, target
+from tests.waiting import meanwhile, until
 
-AT_ONCE = 4_000
+AT_ONCE, PACE_S = 4_000, 0.005
+"""Frames of the flood, and until the next ones: the worker, in this process, needs turns to be flooded in."""
 
 
 async def test_a_flood_of_rubbish_is_cut_off_and_auctions_settle(stage: Stage) -> None:
@@ -28,7 +29,7 @@ async def test_a_flood_of_rubbish_is_cut_off_and_auctions_settle(stage: Stage) -
             while not stage.worker.transport.penalised(rogue.papers.peer):
                 for _ in range(AT_ONCE):
                     rogue.publisher.push(rubbish)
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(PACE_S)
 
         async with asyncio.timeout(30):
             await asyncio.gather(flood(), stage.settle(20))
@@ -48,15 +49,12 @@ async def test_auctions_settle_while_good_frames_are_repeated_without_end(stage:
             while True:
                 for _ in range(AT_ONCE):
                     rogue.publisher.push(frame)
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(PACE_S)
 
-        flooding = asyncio.create_task(flood())
-        try:
+        async with meanwhile(flood()):
             for _ in range(3):
                 await stage.settle(10)
-        finally:
-            flooding.cancel()
-        assert worker.turn.verdicts["ignore (nobody): seen before"] > 100
+            await until(lambda: worker.turn.verdicts["ignore (nobody): seen before"] > 100, why="there was no flood")
 
 
 async def test_a_flood_of_requests_is_cut_off_and_auctions_settle(stage: Stage) -> None:
@@ -74,7 +72,7 @@ async def test_a_flood_of_requests_is_cut_off_and_auctions_settle(stage: Stage) 
                 for _ in range(500):
                     number += line.push(pack_request(number + 1, Ids([bytes(32)])))
                 line.drain()
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(PACE_S)
 
         async with asyncio.timeout(30):
             await asyncio.gather(flood(), stage.settle(20))

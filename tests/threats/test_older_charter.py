@@ -18,9 +18,10 @@ from protocol.bundle import evidence_of, seal
 from protocol.keys import Ed25519Sealer
 from protocol.notices import Charter
 from protocol.statements import Statement
-from tests.threats.attacker import Voice, until
+from tests.threats.attacker import Voice
 from tests.threats.rogue import Rogue, heard
 from tests.threats.stage import Stage, target
+from tests.waiting import until
 
 
 def forgiving(stage: Stage) -> Charter:

@@ -10,9 +10,10 @@ import pytest
 import zmq
 
 from peer.net.meet.introductions import Refused, open_item
-from tests.threats.attacker import Attacker, Keys, until
+from tests.threats.attacker import Attacker, Keys
 from tests.threats.rogue import Rogue
 from tests.threats.stage import Stage, target
+from tests.waiting import until
 
 DOORS = pytest.mark.parametrize("door", ["publish", "fetch"])
 KIND = {"publish": zmq.SUB, "fetch": zmq.DEALER}

@@ -14,9 +14,10 @@ from contextlib import ExitStack, contextmanager
 import pytest
 import zmq
 
-from tests.threats.attacker import is_closed, tcp, until
+from tests.threats.attacker import is_closed, tcp
 from tests.threats.rogue import Rogue
 from tests.threats.stage import Stage, target
+from tests.waiting import until
 
 ELSEWHERE = "127.0.0.2"
 GREETING = b"\xff" + bytes(8) + b"\x7f"

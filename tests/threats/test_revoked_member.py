@@ -12,9 +12,9 @@ import zmq
 from peer.net.meet.introductions import Refused, open_item
 from peer.net.requests import Ids, pack_request
 from protocol.bundle import evidence_of
-from tests.threats.attacker import until
 from tests.threats.rogue import Rogue, heard
 from tests.threats.stage import Stage, target
+from tests.waiting import until
 
 
 async def test_a_revoked_member_is_cut_off_and_not_let_in_again(stage: Stage) -> None:

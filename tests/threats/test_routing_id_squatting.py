@@ -9,9 +9,10 @@ from __future__ import annotations
 import zmq
 
 from peer.net.requests import Ids, Page, open_page, pack_request
-from tests.threats.attacker import Line, until
+from tests.threats.attacker import Line
 from tests.threats.rogue import Rogue
 from tests.threats.stage import Stage, target
+from tests.waiting import until
 
 VICTIM = b"victim"
 

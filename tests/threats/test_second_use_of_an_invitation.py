@@ -28,8 +28,9 @@ from protocol.invitation import (
     sign_request,
 )
 from protocol.keys import Ed25519Sealer
-from tests.threats.attacker import Attacker, until
+from tests.threats.attacker import Attacker
 from tests.threats.stage import AGENT, HOUR_MS, Stage, Target, target
+from tests.waiting import until
 
 
 class Joiner(Attacker):

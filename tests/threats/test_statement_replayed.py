@@ -16,9 +16,9 @@ from peer.runtime import Runtime
 from protocol.bundle import BUNDLE_TAG
 from protocol.codec import statement_id
 from protocol.states import State
-from tests.threats.attacker import until
 from tests.threats.rogue import Rogue, heard
 from tests.threats.stage import Stage
+from tests.waiting import until
 
 
 class Counted(Agent):

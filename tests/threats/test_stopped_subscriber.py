@@ -13,9 +13,9 @@ import zmq
 
 from protocol.topics import skill_topic
 from tests.peer.cli.processes import Vendue
-from tests.threats.attacker import PATIENCE_S, until
 from tests.threats.rogue import Rogue
 from tests.threats.stage import Stage, target
+from tests.waiting import PATIENCE_S, until
 
 CHEAP = '@worker("shout", price=1)\ndef shout(text: str) -> str:\n    return text.upper()\n'
 

@@ -13,9 +13,9 @@ import zmq
 
 from protocol.certificate import Right
 from protocol.topics import peer_topic, skill_topic
-from tests.threats.attacker import until
 from tests.threats.rogue import Rogue
 from tests.threats.stage import AGENT, Stage, target
+from tests.waiting import until
 
 
 async def test_too_many_topics_end_the_connection(stage: Stage) -> None:

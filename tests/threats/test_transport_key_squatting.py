@@ -14,9 +14,10 @@ import pytest
 from peer.launch import launch
 from peer.members.hostmember import wall_clock_ms
 from protocol.certificate import Certificate, issue
-from tests.threats.attacker import Keys, until
+from tests.threats.attacker import Keys
 from tests.threats.rogue import Rogue
 from tests.threats.stage import AGENT, HOUR_MS, Papers, Stage, sealer_of, shouter, target
+from tests.waiting import until
 
 
 def squatters(stage: Stage, folder: Path, victim_key: bytes) -> Papers:

@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import PATIENCE_S, wait_until
+
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE_S = 20.0
 
 
 class Running:
@@ -97,11 +97,3 @@ class Vendue:
             if running.process.poll() is None:
                 running.process.kill()
                 running.process.wait(PATIENCE_S)
-
-
-def wait_until(holds: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
-    """Look again and again, for a bounded time."""
-    until_s = time.monotonic() + patience_s
-    while not holds():
-        assert time.monotonic() < until_s, "it never came"
-        time.sleep(0.02)

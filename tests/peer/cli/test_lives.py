@@ -6,7 +6,8 @@ import json
 import signal
 from pathlib import Path
 
-from tests.peer.cli.processes import Vendue, wait_until
+from tests.peer.cli.processes import Vendue
+from tests.waiting import wait_until
 
 SHOUT = '@worker("shout", price=5)\ndef shout(text: str) -> str:\n    print("loud")\n    return text.upper()\n'
 TWO_LIVES = """

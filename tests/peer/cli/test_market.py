@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.peer.cli.processes import Vendue, wait_until
+from tests.peer.cli.processes import Vendue
+from tests.waiting import wait_until
 
 
 def test_the_cheapest_of_three_peers_wins_and_the_proof_holds(market: Vendue) -> None:

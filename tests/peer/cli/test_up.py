@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from peer.health.place import health_socket
-from tests.peer.cli.processes import PATIENCE_S, Running, Vendue, wait_until
+from tests.peer.cli.processes import Running, Vendue
+from tests.waiting import PATIENCE_S, wait_until
 
 SHOUT = '@worker("shout", price=5)\ndef shout(text: str) -> str:\n    print("loud")\n    return text.upper()\n'
 FLAKY = """

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from peer.home import MarketHome
-from tests.peer.cli.processes import PATIENCE_S, ROOT, Running, Vendue
+from tests.peer.cli.processes import ROOT, Running, Vendue
+from tests.waiting import PATIENCE_S
 
 DYING = """
 import os, signal, sys

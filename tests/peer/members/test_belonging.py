@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -30,15 +29,9 @@ from protocol.notices import Admission, Charter, Revocation
 from protocol.statements import Statement
 from protocol.topics import governance_topic, peer_topic, skill_topic
 from tests.standing import MARKET, NOW_MS, SEALER, admitted, charter, membership, peer, transport
+from tests.waiting import until
 
 ADA, BOB = peer("ada"), peer("bob")
-
-
-async def until(condition: Callable[[], object], *, seconds: float = 20.0) -> None:
-    """Poll `condition`, for a bounded time."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in other threads and on disk
-            await asyncio.sleep(0.02)
 
 
 # The warden

@@ -11,8 +11,8 @@ import pytest
 from peer.members.hostmember import HostMember
 from peer.members.register import Register
 from protocol.invitation import parse_code
-from tests.peer.cli.processes import PATIENCE_S, wait_until
 from tests.peer.members.computers import Computer, computers
+from tests.waiting import PATIENCE_S, wait_until
 
 SHOUT = '@worker("shout", price=5)\ndef shout(text: str) -> str:\n    return text.upper()\n'
 

@@ -39,6 +39,7 @@ from protocol.notices import Admission, Charter
 from protocol.statements import NO_MARKET, Statement
 from protocol.topics import governance_topic, peer_topic
 from tests.authors import Author, charter_of
+from tests.waiting import until
 
 WALL_MS = 1_800_000_000_000
 QUICK = DiscoveryLimits(
@@ -91,13 +92,6 @@ def certificate(number: int, charter: Statement[Charter] = OPEN, **changes: obje
         "from_ms": WALL_MS, "until_ms": WALL_MS + 3_600_000,
     } | changes  # fmt: skip
     return issue(Certificate(**fields), me)  # type: ignore[arg-type]
-
-
-async def until(condition: Callable[[], object], *, seconds: float = 10.0) -> None:
-    """Poll `condition`, for a bounded time."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in other threads and on disk
-            await asyncio.sleep(0.005)
 
 
 class Member:

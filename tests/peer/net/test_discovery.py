@@ -14,18 +14,8 @@ from peer.net.meet.mdns import Mdns, MdnsLimits
 from peer.net.meet.places import Way
 from peer.net.meet.records import SERVICE, Record
 from protocol.errors import BadConfig
-from tests.peer.net.meeting import (
-    OTHER,
-    QUICK,
-    WALL_MS,
-    Member,
-    certificate,
-    everybody_meets,
-    keys,
-    members,
-    peer_id,
-    until,
-)
+from tests.peer.net.meeting import OTHER, QUICK, WALL_MS, Member, certificate, everybody_meets, keys, members, peer_id
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -27,17 +27,11 @@ from peer.net.requests import (
 from protocol.errors import UsageError
 from protocol.limits import COUNTER_MAX, FETCH_IDS_MAX
 from tests.peer.net.wires import open_transport
+from tests.waiting import until
 
 ID = bytes(range(32))
 ASK = Ids([ID])
 TAG = b"market 1"
-
-
-async def until(condition: Callable[[], object], *, seconds: float = 5.0) -> None:
-    """Poll `condition`, for a bounded time."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in libzmq's thread
-            await asyncio.sleep(0.005)
 
 
 class End:
@@ -308,9 +302,10 @@ def test_request_survives_the_wire(request_id: int, ids: list[bytes]) -> None:
 
 @given(st.binary(max_size=200))
 def test_no_bytes_raise(message: bytes) -> None:
-    """Strangers' bytes open or do not; they never raise."""
-    open_request(message)
-    open_page(message)
+    """Strangers' bytes open or do not, and what opens can be said again; they never raise."""
+    request, page = open_request(message), open_page(message)
+    assert request is None or open_request(pack_request(*request)) == request
+    assert page is None or open_page(pack(page)) == page
 
 
 def test_foreign_implementation_reads_the_same_bytes() -> None:

@@ -48,7 +48,7 @@ CALLED = """
 door = stranger.socket({kind})
 port = door.bind_to_random_port("tcp://127.0.0.1")
 {call}
-time.sleep(0.3)
+assert door.poll(10_000, zmq.POLLIN | zmq.POLLOUT if door.type == zmq.DEALER else zmq.POLLIN), "it did not call"
 fill(stranger, door)
 """
 END = """

@@ -83,8 +83,9 @@ def test_item_needs_an_admissible_key_and_usable_addresses() -> None:
 
 @given(st.binary(max_size=200))
 def test_no_bytes_raise(item: bytes) -> None:
-    """Strangers' bytes open or do not; they never raise."""
-    open_item(item)
+    """Strangers' bytes open or do not, and what opens can be said again; they never raise."""
+    opened = open_item(item)
+    assert opened is None or open_item(pack(opened)) == opened
 
 
 def test_foreign_implementation_reads_the_same_bytes() -> None:

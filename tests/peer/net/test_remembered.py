@@ -78,6 +78,12 @@ def test_broken_file_counts_as_none(tmp_path: Path, content: bytes) -> None:
 
 def test_full_disk_stops_nobody(tmp_path: Path) -> None:
     """A directory that is not there stands for every reason not to write."""
-    remembered = Remembered(tmp_path / "nowhere" / "known.json")
+    path = tmp_path / "nowhere" / "known.json"
+    remembered = Remembered(path)
     remembered.note(peer_id(1), HOSTS, 1, 1_000)
     remembered.write(0, at_once=True)
+    assert remembered.load() == []
+    path.parent.mkdir()
+    remembered.note(peer_id(1), HOSTS, 1, 2_000)
+    remembered.write(0, at_once=True)
+    assert len(Remembered(path).load()) == 1

@@ -18,7 +18,8 @@ import pytest
 from peer.net.meet.introductions import Introduction
 from peer.net.meet.rendezvous import Entry, Rendezvous, RendezvousLimits
 from protocol.errors import BadConfig
-from tests.peer.net.meeting import peer_id, until
+from tests.peer.net.meeting import peer_id
+from tests.waiting import until
 
 CERTIFICATE = b"a certificate, which this file does not look at"
 LIMITS = RendezvousLimits()

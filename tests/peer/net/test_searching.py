@@ -8,6 +8,7 @@ from pathlib import Path
 
 from peer.net.meet.searching import LOBBIES_MAX, Lobbies, searching
 from protocol.invitation import market_tag
+from tests.waiting import until
 
 MARKET = bytes(32)
 
@@ -53,9 +54,7 @@ async def test_what_is_no_place_is_passed_over(tmp_path: Path) -> None:
 async def test_a_network_without_multicast_is_told_and_ends_nothing(tmp_path: Path) -> None:
     """The address is nobody's here: the reason is kept for people, and the other paths go on."""
     async with searching(MARKET, hosts=("203.0.113.9",), seeds=(), folder=tmp_path, mdns=True) as lobbies:
-        async with asyncio.timeout(10):
-            while lobbies.multicast_failure is None:  # noqa: ASYNC110 - nothing else tells
-                await asyncio.sleep(0.01)
+        await until(lambda: lobbies.multicast_failure)
         filed(tmp_path, "a", "127.0.0.1")
         assert await told(lobbies, 1) == {"tcp://127.0.0.1:4003"}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import subprocess
 import sys
@@ -19,7 +18,8 @@ from peer.net.guard.sources import SourceLimits
 from peer.net.locks.keys import make_keys
 from peer.net.transport import Transport, TransportLimits
 from protocol.errors import BadConfig, UsageError
-from tests.peer.net.wires import LOBBY_SECRET, Member, Register, Wires, until_in_loop
+from tests.peer.net.wires import LOBBY_SECRET, Member, Register, Wires
+from tests.waiting import until
 
 SKILL = b"s" + b"\2" * 8
 READER = """
@@ -235,9 +235,9 @@ async def test_ready_is_called_for_frames_and_presences(wires: Wires) -> None:
     listening(publisher)
     listening(reader)
     reader.hear(publisher)
-    await until_in_loop(lambda: publisher.here() == {reader.peer})
+    await until(lambda: publisher.here() == {reader.peer})
     publisher.transport.publish(reader.topic)
-    await until_in_loop(lambda: reader.heard == [reader.topic])
+    await until(lambda: reader.heard == [reader.topic])
 
 
 async def test_short_portions_drain_everything(wires: Wires) -> None:
@@ -247,7 +247,7 @@ async def test_short_portions_drain_everything(wires: Wires) -> None:
     listening(reader, most=3)
     for _ in range(1000):
         publisher.transport.publish(reader.topic)
-    await until_in_loop(lambda: len(reader.heard) == 1000)
+    await until(lambda: len(reader.heard) == 1000)
 
 
 async def test_pause_and_resume_lose_nothing(wires: Wires) -> None:
@@ -266,16 +266,16 @@ async def test_pause_and_resume_lose_nothing(wires: Wires) -> None:
     late.hear(publisher)
     for number in range(500):
         publisher.transport.publish(reader.topic + number.to_bytes(2, "big"))
-    await until_in_loop(lambda: reader.heard)
+    await until(lambda: reader.heard)
     while len(reader.heard) < 500:
         before = len(reader.heard)
         reader.transport.resume()
         reader.transport.resume()
-        await until_in_loop(lambda before=before: len(reader.heard) > before)
+        await until(lambda before=before: len(reader.heard) > before)
     assert reader.heard == [reader.topic + number.to_bytes(2, "big") for number in range(500)]
     assert publisher.here() == {reader.peer}
     publisher.transport.resume()
-    await until_in_loop(lambda: publisher.here() == {reader.peer, late.peer})
+    await until(lambda: publisher.here() == {reader.peer, late.peer})
 
 
 async def test_publishing_does_not_swallow_the_news_of_a_reader(wires: Wires) -> None:
@@ -290,17 +290,21 @@ async def test_publishing_does_not_swallow_the_news_of_a_reader(wires: Wires) ->
         for _ in range(100):
             publisher.transport.publish(SKILL)
         await asyncio.sleep(0)
-    await until_in_loop(lambda: publisher.here() == {reader.peer})
+    await until(lambda: publisher.here() == {reader.peer})
 
 
 async def test_nothing_is_called_after_close(wires: Wires) -> None:
-    """Closing removes the readers, so a descriptor used again by somebody else wakes nobody here."""
-    publisher, reader = wires.member(), wires.member()
+    """Closing removes the readers: what comes for others afterwards wakes nobody here."""
+    publisher, reader, other = wires.member(), wires.member(), wires.member()
     calls: list[int] = []
     reader.transport.listen(asyncio.get_running_loop(), lambda: calls.append(1))
     reader.hear(publisher)
     reader.transport.close()
     calls.clear()
-    with contextlib.suppress(TimeoutError):
-        await until_in_loop(lambda: calls, seconds=0.1)
+    listening(publisher)
+    listening(other)
+    other.hear(publisher)
+    await until(lambda: publisher.here() == {other.peer})
+    publisher.transport.publish(other.topic + b"after")
+    await until(lambda: other.heard)
     assert calls == []

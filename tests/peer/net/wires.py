@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -136,10 +135,3 @@ def stranger(kind: int, server_key: bytes, keys: TransportKeys | None) -> Iterat
         yield socket
     finally:
         context.destroy(linger=0)
-
-
-async def until_in_loop(condition: Callable[[], object], *, seconds: float = 10.0) -> None:
-    """Poll `condition` while the loop runs, for a bounded time."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in another process or thread
-            await asyncio.sleep(0.005)

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from peer.returns.ledger import Ledger
 from peer.returns.rules import DEFAULT_REFUND_LIMIT_CENTS, decide
 from peer.returns.shop import Shop, outcome_rows, read_requests
 from protocol.states import State
+from tests.waiting import wait_until
 
 PATIENCE_S = 100.0
 """For anything that a loaded machine may take long for; nothing here takes a tenth of it otherwise."""
@@ -74,11 +74,8 @@ def oracle(orders: Path, limit_cents: int) -> list[Any]:
 
 
 def wait_for(holds: Callable[[], bool], what: str) -> None:
-    """Poll until something holds, but not for ever."""
-    until = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < until, f"in vain waited for {what}"
-        time.sleep(0.02)
+    """Wait until something holds: a whole market takes its time."""
+    wait_until(holds, why=f"in vain waited for {what}", seconds=PATIENCE_S)
 
 
 def runs(pid: int) -> bool:

@@ -60,21 +60,26 @@ async def hang_coroutine(note: str) -> str:
     return "never"
 
 
+def _take_effect(note: str) -> None:
+    with Path(note).open("ab") as effects:
+        effects.write(b".")
+
+
 @worker("fenced", price=1)
 def fenced(note: str, ctx: Context) -> str:
     """Ask the fence before each of endless effects."""
-    Path(note).write_text("begun", encoding="ascii")
     while True:
         ctx.fence()
+        _take_effect(note)
         time.sleep(0.01)
 
 
 @worker("fenced-coroutine", price=1)
 async def fenced_coroutine(note: str, ctx: Context) -> str:
     """Ask the fence before each of endless effects."""
-    Path(note).write_text("begun", encoding="ascii")
     while True:
         ctx.fence()
+        _take_effect(note)
         await asyncio.sleep(0.01)
 
 
@@ -141,6 +146,7 @@ async def resist_coroutine(note: str) -> str:
             await asyncio.sleep(0.01)
         except asyncio.CancelledError:
             continue
+    Path(f"{note}.late").touch()
     return "too late"
 
 

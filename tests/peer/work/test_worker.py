@@ -6,7 +6,7 @@ import asyncio
 import importlib.util
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ from peer.work.skill import Mode, Skill, skills_of
 from peer.work.threads import Threads
 from peer.work.workers import Workers
 from protocol.statements import FailureClass
+from tests.waiting import until
 
-POLLS_MAX = 1500
 FAR_MS = 10**15
 AGENTS = Path(__file__).with_name("rogue_agents.py")
 EVERYWHERE = pytest.mark.parametrize("mode", list(Mode))
@@ -46,13 +46,9 @@ def rogue(name: str, mode: Mode, **changes: Any) -> Skill:
     return replace(SKILLS[f"{name}-coroutine" if mode is Mode.COROUTINE else name], mode=mode, **changes)
 
 
-async def until(condition: Callable[[], object]) -> None:
-    """Poll, for at most a quarter of a minute."""
-    for _ in range(POLLS_MAX):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it never came about")
+def _effects(note: Path) -> int:
+    """How many effects the agent has had that asks its fence before each."""
+    return len(note.read_bytes())
 
 
 def gone(pid: int) -> bool:
@@ -243,8 +239,8 @@ async def test_the_fence_trips_when_the_lease_ends(bench: Bench, mode: Mode, not
     await until(note.exists)
     bench.workers.extend(b"a", 2000)
     bench.now_ms = 1500
-    for _ in range(10):
-        await asyncio.sleep(0.01)
+    asked = _effects(note)
+    await until(lambda: _effects(note) > asked + 5)
     assert bench.told == []
     bench.now_ms = 2000
     assert "lease has ended" in failed(await bench.end(), FailureClass.STOPPED)
@@ -277,8 +273,8 @@ async def test_a_coroutine_that_swallows_its_cancellation_is_left(bench: Bench, 
     bench.workers.stop(b"a")
     failed(await bench.end(), FailureClass.STOPPED)
     note.with_name("note.free").touch()
-    for _ in range(10):
-        await asyncio.sleep(0.01)
+    await until(note.with_name("note.late").exists)
+    await asyncio.sleep(0)  # its end is told, if at all, by what waits for it
     assert len(bench.told) == 1
 
 
