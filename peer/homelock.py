@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from peer.home import PeerHome, checked_name
@@ -27,12 +27,11 @@ def lock(path: Path) -> Iterator[None]:
     descriptor = _open_lock(path / "lock")
     try:
         _take(descriptor, path)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        _sign(descriptor, str(os.getpid()))
         try:
             yield
         finally:
-            os.ftruncate(descriptor, 0)
+            _sign(descriptor, "")
             # A forked child may still have this descriptor open: closing alone would not give the lock back.
             fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
@@ -71,8 +70,15 @@ def _open_lock(path: Path) -> int:
         raise BadConfig(
             f"The lock {path} cannot be opened.",
             why=f"The system says: {error.strerror}.",
-            do="Check that the directory is there and yours.",
+            do="Check that the directory is there and yours, and that its disk has room and is not read-only.",
         ) from None
+
+
+def _sign(descriptor: int, holder: str) -> None:
+    """Note who holds a lock, for people; on a full disk it is held without."""
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, holder.encode(), 0)
 
 
 def _take(descriptor: int, path: Path) -> None:

@@ -8,10 +8,8 @@ but its public half.
 from __future__ import annotations
 
 import os
-import secrets
 import shlex
 import stat
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,13 +27,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from peer.home import private_directory
+from peer.wholefile import draft_of, sweep
 from protocol.errors import BadConfig, KeyExposed
 from protocol.keys import print_peer
 
 KEY_FILE_BYTES_MAX = 4096
 """A PKCS#8 key of either kind is 119 bytes of PEM; more than this is some other file."""
-LEFTOVER_AGE_S = 60
-"""A half-made key file older than this was left by a process that was killed: making one takes milliseconds."""
 _Key = TypeVar("_Key", Ed25519PrivateKey, X25519PrivateKey)
 
 
@@ -92,6 +89,7 @@ def load(path: Path) -> Ed25519PrivateKey:
     Raises KeyExposed when group or others can read the file, BadConfig when it is missing, another user's, reached
     by another user's link, or not an Ed25519 private key in PEM.
     """
+    sweep(path.parent)
     return _read(path, _SIGNING)[0]
 
 
@@ -109,6 +107,7 @@ def describe(path: Path) -> KeyDescription:
 
 
 def _load_or_make(path: Path, kind: _Kind[_Key]) -> _Key:
+    sweep(path.parent)
     if not os.path.lexists(path):
         with suppress(FileExistsError):
             return _make(path, kind)
@@ -121,9 +120,8 @@ def _make(path: Path, kind: _Kind[_Key]) -> _Key:
     Raises FileExistsError when `path` is taken. A link, unlike a renaming, never replaces what is there.
     """
     private_directory(path.parent)
-    _sweep(path)
     private = kind.type.generate()
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    draft = draft_of(path)
     try:
         try:
             _write_private(draft, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
@@ -156,14 +154,6 @@ def _sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _sweep(path: Path) -> None:
-    """Remove the drafts of processes that were killed, so that no forgotten private key lies about."""
-    for draft in path.parent.glob(f".{path.name}.*.new"):
-        with suppress(FileNotFoundError):
-            if time.time() - draft.lstat().st_mtime > LEFTOVER_AGE_S:
-                draft.unlink()
 
 
 def _read(path: Path, kind: _Kind[_Key]) -> tuple[_Key, os.stat_result]:

@@ -10,7 +10,7 @@ from typing import Final
 from peer.config import Config
 from peer.home import MarketHome, data_home, runtime_home
 from peer.members.charters import market_id, newest_charter
-from peer.members.draft import drafting, write_whole
+from peer.members.draft import drafting
 from peer.members.hostmember import HostMember, wall_clock_ms
 from peer.members.joining import (
     Found,
@@ -30,6 +30,7 @@ from peer.net.meet.asking import Ask, asking
 from peer.net.meet.knocks import LABEL_MAX, Admitted, NotAdmitted, Redeem, Renew, open_item
 from peer.net.meet.searching import Lobbies, searching
 from peer.settings import Settings
+from peer.wholefile import write_whole
 from protocol.certificate import read_certificate
 from protocol.errors import BadConfig, NoPeers
 from protocol.invitation import Invitation, Request, sign_request

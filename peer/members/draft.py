@@ -60,22 +60,6 @@ def drafting(markets: Path, mark: str, *, resume: bool = False) -> Iterator[Draf
                 shutil.rmtree(draft.home.path, ignore_errors=True)
 
 
-def write_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Write a file anew: whole and on the disk when its name is there. Raises OSError."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-        with open(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except BaseException:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise
-
-
 def unwritable(path: Path, error: OSError) -> BadConfig:
     """What to tell when the disk does not take a market's home."""
     return BadConfig(

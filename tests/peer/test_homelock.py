@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
@@ -88,6 +89,17 @@ def test_killed_holder_leaves_the_home_free(tmp_path: Path) -> None:
     holder.communicate(timeout=60)
     with lock(tmp_path):
         assert (tmp_path / "lock").read_text() == str(os.getpid())
+
+
+def test_lock_on_a_full_disk_holds_without_the_holders_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number is for people; what is locked is locked, and whoever tries is told."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with lock(tmp_path), pytest.raises(HomeBusy, match="Another process runs"), lock(tmp_path):
+        pass
 
 
 def test_lock_that_is_a_link_is_refused(tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from peer.keystore import (
-    LEFTOVER_AGE_S,
     create,
     describe,
     load,
@@ -121,18 +120,7 @@ def test_kill_at_any_moment_leaves_no_half_made_key(path: Path, moment: str, who
     for leftover in path.parent.iterdir():
         assert stat.S_IMODE(leftover.stat().st_mode) == 0o600
     assert public(load_or_create(path)) == public(load(path))
-
-
-def test_draft_of_a_killed_process_is_swept_and_a_fresh_one_is_not(path: Path) -> None:
-    """No forgotten private key lies about, but a maker at work is not disturbed."""
-    path.parent.mkdir(mode=0o700)
-    old, fresh, other = (path.with_name(f"{name}.new") for name in (".key.pem.old", ".key.pem.fresh", ".other.pem.old"))
-    for draft in (old, fresh, other):
-        draft.touch(mode=0o600)
-    for draft in (old, other):
-        os.utime(draft, (0, draft.stat().st_mtime - LEFTOVER_AGE_S - 5))
-    create(path)
-    assert [draft.exists() for draft in (old, fresh, other)] == [False, True, True]
+    assert os.listdir(path.parent) == ["key.pem"], "no forgotten private key lies about"
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601, 0o777])

@@ -8,7 +8,6 @@ What it says is a place to knock, so a file that is broken or old does no harm.
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,6 +16,7 @@ from msgspec import Meta, Struct
 
 from peer.net.endpoints import HOSTS_MAX, fault_of_host
 from peer.telemetry import logger
+from peer.wholefile import write_whole
 from protocol.keys import fault_of_key
 from protocol.limits import COUNTER_MAX
 
@@ -92,13 +92,7 @@ class Remembered:
         staying = (lobby for peer, lobby in joined.items() if peer not in self._out)
         newest = sorted(staying, key=lambda lobby: -lobby.met_ms)[:LOBBIES_MAX]
         self._known = {lobby.peer: lobby for lobby in newest}
-        draft = self._path.with_suffix(f".{os.getpid()}.draft")
-        with contextlib.suppress(FileNotFoundError):
-            draft.unlink()
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(newest)))
-        draft.replace(self._path)
+        write_whole(self._path, msgspec.json.format(msgspec.json.encode(newest)), durable=False)
 
     def _read(self) -> list[Lobby]:
         try:

@@ -26,6 +26,7 @@ import msgspec
 from peer.home import private_directory
 from peer.net.endpoints import Endpoints, fault_of_endpoints
 from peer.net.meet.introductions import Hosts, Introduction, Port
+from peer.wholefile import runs, write_whole
 from protocol.keys import fault_of_key
 from protocol.limits import CERTIFICATE_MAX
 
@@ -126,13 +127,7 @@ class Rendezvous:
                 self._own.unlink(missing_ok=True)
 
     def _write(self) -> None:
-        draft = self._own.with_suffix(".draft")
-        with contextlib.suppress(FileNotFoundError):
-            draft.unlink()
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(self._entry))
-        draft.rename(self._own)
+        write_whole(self._own, msgspec.json.encode(self._entry), durable=False)
 
     def _poll(self, loop: asyncio.AbstractEventLoop) -> None:
         eager = loop.time() < self._eager_until
@@ -207,7 +202,7 @@ class Rendezvous:
         return None if entry is None or fault_of_endpoints(entry.endpoints) else entry
 
     def _dead(self, entry: Entry) -> bool:
-        return entry.boot != self._boot or not _runs(entry.pid)
+        return entry.boot != self._boot or not runs(entry.pid)
 
     def _remove(self, name: str, entry: Entry) -> None:
         """Remove a stale file, unless its peer has come back in between."""
@@ -224,16 +219,6 @@ def _peer_id(name: str) -> bytes | None:
     except ValueError:
         return None
     return None if len(peer_id) != 32 or fault_of_key(peer_id) else peer_id
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _boot_id() -> str:
