@@ -22,6 +22,7 @@ from peer.members.charters import market_id, open_charter, read_charter
 from peer.members.clocks import CLOCKS_APART_MAX_MS, difference
 from peer.members.draft import Draft
 from peer.members.hostmember import HostMember
+from peer.members.nobody import nobody
 from peer.members.refusals import refusal
 from peer.net.meet.asking import Ask
 from peer.net.meet.knocks import Admitted, Elsewhere, Knock, NotAdmitted, Redeem, Standing, open_item
@@ -109,26 +110,11 @@ async def find_admitter(
         async with asyncio.timeout(wait_s):
             return await found
     except TimeoutError:
-        raise told[-1] if told else _nobody(lobbies) from None
+        raise told[-1] if told else await nobody(lobbies) from None
     finally:
         for task in knocking:
             task.cancel()
         await asyncio.gather(*knocking, return_exceptions=True)
-
-
-def _nobody(lobbies: Lobbies) -> NoPeers:
-    if lobbies.count:
-        return NoPeers(
-            "Nobody of that market answers as its admitter.",
-            why=f"Places where it was looked for: {lobbies.count}.",
-            do="Is its governor running (vendue govern), and does a firewall let it be reached? Then try again.",
-        )
-    failed = f"Multicast does not work here: {lobbies.multicast_failure}. " if lobbies.multicast_failure else ""
-    return NoPeers(
-        "No peer of that market was found.",
-        why=f"{failed}Multicast ends at a router, and some networks drop it.",
-        do="Name a member's lobby: --seed HOST:PORT; or the network to look on: --interface NAME.",
-    )
 
 
 async def _knock(

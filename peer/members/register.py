@@ -27,11 +27,13 @@ WAIT_S: Final = 5.0
 REASON_MAX: Final = 1_000
 """Characters of why a member was revoked."""
 _SCHEMA: Final = """
+BEGIN;
 CREATE TABLE IF NOT EXISTS admitted (
     invitation BLOB NOT NULL, member BLOB NOT NULL, certificate BLOB NOT NULL, label TEXT NOT NULL,
     admitted_ms INTEGER NOT NULL, renewed_ms INTEGER NOT NULL, PRIMARY KEY (invitation, member)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS revoked (member BLOB PRIMARY KEY, reason TEXT NOT NULL, revoked_ms INTEGER NOT NULL);
+COMMIT;
 """
 
 
@@ -99,9 +101,9 @@ class Register:
 
     def reasons(self) -> dict[bytes, str]:
         """Why members were put out, by this computer's word."""
-        if not self.path.exists():
+        if not self._has_rows():
             return {}
-        with self._open() as db:
+        with self._open(only_read=True) as db:
             return dict(db.execute("SELECT member, reason FROM revoked").fetchall())
 
     def newest(self, member: bytes) -> bytes | None:
@@ -114,28 +116,38 @@ class Register:
 
     def entries(self) -> list[Entry]:
         """Everybody who was let in here, in the order of that."""
-        if not self.path.exists():
+        if not self._has_rows():
             return []
-        with self._open() as db:
+        with self._open(only_read=True) as db:
             rows = db.execute(
                 "SELECT invitation, member, certificate, label, admitted_ms FROM admitted ORDER BY admitted_ms, member"
             )
             return [Entry(*row) for row in rows]
 
+    def _has_rows(self) -> bool:
+        """Whether there is anything to read: a file that has just been made is empty."""
+        return self.path.exists() and self.path.stat().st_size > 0
+
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def _open(self, *, only_read: bool = False) -> Iterator[sqlite3.Connection]:
         """A connection of this call alone: nothing is held open, and nobody waits for us but for a commit."""
+        place = f"{self.path.absolute().as_uri()}?mode={'ro' if only_read else 'rwc'}"
         try:
-            with closing(sqlite3.connect(self.path, isolation_level=None, timeout=WAIT_S)) as db:
-                os.chmod(self.path, 0o600)
-                db.execute("PRAGMA synchronous=EXTRA")
-                db.executescript(_SCHEMA)
+            with closing(sqlite3.connect(place, uri=True, isolation_level=None, timeout=WAIT_S)) as db:
+                if not only_read:
+                    os.chmod(self.path, 0o600)
+                    db.execute("PRAGMA synchronous=EXTRA")
+                    db.executescript(_SCHEMA)
                 yield db
         except (sqlite3.OperationalError, OSError) as error:
             raise BadConfig(
-                f"The register in {self.path} cannot be written: {error}.",
-                why="A use of an invitation is on the disk before anybody hears of it.",
+                f"The register in {self.path} cannot be {'read' if only_read else 'written'}: {error}.",
+                why="" if only_read else "A use of an invitation is on the disk before anybody hears of it.",
                 do="Check that the disk has room and is not read-only.",
             ) from None
         except sqlite3.DatabaseError as error:
-            raise JournalDamaged(f"The register in {self.path} is damaged: {error}.") from None
+            raise JournalDamaged(
+                f"The register in {self.path} is damaged: {error}.",
+                why="It counts how often each code was used.",
+                do="Bring back a copy. Or move it away when every code has expired: whoever is a member stays one.",
+            ) from None

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from peer.net.endpoints import address, fault_of_address, on_loopback, split_address
+from peer.net.endpoints import address, on_loopback, split_address
 from peer.net.meet.attempts import Attempt, Attempts, Outcome
 from peer.net.meet.introductions import (
     Hello,
@@ -25,6 +24,7 @@ from peer.net.meet.introductions import (
     holds,
     open_item,
 )
+from peer.net.meet.names import addresses_of
 from peer.net.meet.places import Place, PlaceLimits, Places, Way
 from protocol.errors import BadConfig
 from protocol.keys import Sealer
@@ -174,7 +174,7 @@ class Greeter:
 
     async def _knock(self, place: Place) -> None:
         try:
-            addresses = await _found_out(place) if place.way is Way.SEED else place.addresses
+            addresses = await addresses_of(place.addresses[0]) if place.way is Way.SEED else place.addresses
             why = "the name is not known" if not addresses else await self._first_to_open(place, addresses)
         except Exception as error:  # of the system, such as too many files: another time it may go
             why = f"{type(error).__name__}: {error}"
@@ -254,18 +254,6 @@ class Greeter:
         if member.peer != item.me.peer_id:
             return told._replace(outcome=Outcome.UNPROVEN, why="it is another peer's")
         return told._replace(outcome=Outcome.ANSWERED)
-
-
-async def _found_out(seed: Place) -> tuple[str, ...]:
-    """Find the addresses of a seed: here, in a thread, for libzmq would do it where all frames wait."""
-    host, _, port = seed.addresses[0].rpartition(":")
-    try:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-    except OSError:
-        return ()
-    addresses = dict.fromkeys(address(str(entry[4][0]), int(port)) for entry in found)
-    return tuple(one for one in addresses if fault_of_address(one) is None)
 
 
 def _host_of(where: str) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -19,6 +18,7 @@ import msgspec
 
 from peer.net.endpoints import address, fault_of_address
 from peer.net.meet.mdns import open_multicast
+from peer.net.meet.names import addresses_of
 from peer.net.meet.records import SERVICE, Record, read_record
 from peer.net.meet.rendezvous import Entry
 from protocol.invitation import market_tag, place_mark
@@ -44,15 +44,17 @@ class Lobbies:
     """Places to knock at, each told once."""
 
     def __init__(self) -> None:
-        self._known = set[str]()
+        self._known: dict[str, None] = {}
         self._queue = asyncio.Queue[str]()
         self.multicast_failure: str | None = None
         """Why nothing can be found by multicast here."""
+        self.unknown: list[str] = []
+        """Seeds whose name nobody knows."""
 
     def add(self, where: str) -> None:
         """Take note of an address; one that is known, or nothing to connect to, changes nothing."""
         if where not in self._known and len(self._known) < LOBBIES_MAX and fault_of_address(where) is None:
-            self._known.add(where)
+            self._known[where] = None
             self._queue.put_nowait(where)
 
     def again(self, where: str) -> None:
@@ -64,8 +66,9 @@ class Lobbies:
         return await self._queue.get()
 
     @property
-    def count(self) -> int:
-        return len(self._known)
+    def places(self) -> list[str]:
+        """All that were told, in this order."""
+        return list(self._known)
 
 
 @asynccontextmanager
@@ -90,11 +93,11 @@ async def searching(
 
 async def _look_up(seed: str, lobbies: Lobbies) -> None:
     """Find the addresses of a seed, which may be a name."""
-    host, _, port = seed.rpartition(":")
-    with contextlib.suppress(OSError):
-        loop = asyncio.get_running_loop()
-        for found in await loop.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM):
-            lobbies.add(address(str(found[4][0]), int(port)))
+    found = await addresses_of(seed)
+    for where in found:
+        lobbies.add(where)
+    if not found:
+        lobbies.unknown.append(seed)
 
 
 async def _watch(folder: Path, lobbies: Lobbies) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import zmq
 from click.testing import CliRunner
 
 from peer.cli import joincalls
@@ -44,7 +45,24 @@ def code() -> str:
 def test_a_market_that_is_not_reached_ends_with_3(tmp_path: Path) -> None:
     """Nothing stays behind, and the way around is named."""
     assert "--seed HOST:PORT" in refused("join", code(), code=3)["do"]
-    assert "was looked for: 1" in refused("join", code(), "--seed", "127.0.0.1:9", code=3)["why"]
+    assert "127.0.0.1:9: connection refused" in refused("join", code(), "--seed", "127.0.0.1:9", code=3)["why"]
+    unknown = refused("join", code(), "--seed", "nobody.invalid:9", code=3)
+    assert "nobody.invalid:9: the name is not known" in unknown["why"]
+    assert list((tmp_path / "home" / "markets").iterdir()) == []
+
+
+def test_a_code_of_another_market_is_told_from_a_market_that_is_not_there(tmp_path: Path) -> None:
+    """Somebody of another market is at the seed: its lobby has another key, so it is only seen that it is one."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    lobby = context.socket(zmq.ROUTER)
+    lobby.curve_server, lobby.curve_secretkey = True, zmq.curve_keypair()[1]
+    port = lobby.bind_to_random_port("tcp://127.0.0.1")
+    try:
+        told = refused("join", code(), "--seed", f"127.0.0.1:{port}", code=3)
+    finally:
+        context.destroy(linger=0)
+    assert f"127.0.0.1:{port}: a peer is there, which is not of that market" in told["why"]
+    assert "code of that market" in told["do"]
     assert list((tmp_path / "home" / "markets").iterdir()) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from peer.members.hostmember import VALID_MS
 from peer.members.register import Entry, Register
 from peer.net.meet.knocks import ADDRESSES_MAX, Admitted, Elsewhere, Knock, NotAdmitted, Standing, Why, open_item
 from protocol.certificate import fault_of, read_certificate
+from protocol.errors import BadConfig, JournalDamaged
 from protocol.invitation import market_tag, standing_to_sign
 from protocol.limits import CLOCK_SLACK_MS
 from protocol.notices import Admission
@@ -206,3 +208,31 @@ def test_the_register_counts_uses_of_two_processes_as_one(tmp_path: Path) -> Non
     assert ours.admit(Entry(b"code", b"ada", b"for ada", "", 1), uses=1) == b"for ada"
     assert theirs.admit(Entry(b"code", b"bob", b"for bob", "", 2), uses=1) is None
     assert theirs.admit(Entry(b"code", b"ada", b"another", "", 3), uses=1) == b"for ada"
+
+
+def test_the_register_can_be_read_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who looks at the members of a market on a disk that is read-only sees them; who lets one in is told."""
+    register = Register(tmp_path / "register.db")
+    register.path.touch()
+    assert register.entries() == []
+    entry = Entry(b"code", b"ada", b"for ada", "", 1)
+    register.keep(entry)
+    register.revoked(b"bob", "sold", 2)
+
+    def read_only(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "chmod", read_only)
+    assert (register.entries(), register.reasons()) == ([entry], {b"bob": "sold"})
+    with pytest.raises(BadConfig, match=r"cannot be written: .*Read-only"):
+        register.keep(entry)
+
+
+def test_a_damaged_register_is_told_with_what_helps(tmp_path: Path) -> None:
+    """Nothing is counted anew in its place: a code that is used up would be good again."""
+    register = Register(tmp_path / "register.db")
+    register.path.write_bytes(b"no database" * 100)
+    for look in (register.entries, lambda: register.newest(b"ada")):
+        with pytest.raises(JournalDamaged, match="is damaged") as told:
+            look()
+        assert "move it away when every code has expired" in told.value.do

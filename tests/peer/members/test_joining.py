@@ -234,8 +234,9 @@ async def test_nobody_there_ends_with_3_and_says_what_to_try(joiner: Joiner) -> 
     lobbies.multicast_failure = "OSError: no such device"
     with pytest.raises(NoPeers, match="no such device"):
         await joiner.find(Wire(joiner.desk, host), lobbies, host)
-    lobbies.add(OTHER)
-    with pytest.raises(NoPeers, match="looked for: 1"):
+    lobbies.add("tcp://127.0.0.1:9")
+    lobbies.unknown.append("nobody.invalid:1")
+    with pytest.raises(NoPeers, match=r"127\.0\.0\.1:9: connection refused; nobody\.invalid:1: the name is not known"):
         await joiner.find(Wire(joiner.desk, host), lobbies, host)
 
 

@@ -37,7 +37,7 @@ async def test_seeds_and_files_name_places_each_once(tmp_path: Path) -> None:
     seeds = ["127.0.0.1:4003", "127.0.0.2:5000"]
     async with searching(MARKET, hosts=("127.0.0.1",), seeds=seeds, folder=tmp_path, mdns=False) as lobbies:
         assert await told(lobbies, 3) == {"tcp://127.0.0.1:4003", "tcp://[::1]:4003", "tcp://127.0.0.2:5000"}
-        assert lobbies.count == 3
+        assert len(lobbies.places) == 3
         filed(tmp_path, "b", "127.0.0.3")
         assert await told(lobbies, 1) == {"tcp://127.0.0.3:4003"}
 
@@ -48,7 +48,7 @@ async def test_what_is_no_place_is_passed_over(tmp_path: Path) -> None:
     filed(tmp_path, "good", "127.0.0.1")
     async with searching(MARKET, hosts=("127.0.0.1",), seeds=(), folder=tmp_path, mdns=False) as lobbies:
         assert await told(lobbies, 1) == {"tcp://127.0.0.1:4003"}
-        assert lobbies.count == 1
+        assert len(lobbies.places) == 1
 
 
 async def test_a_network_without_multicast_is_told_and_ends_nothing(tmp_path: Path) -> None:
@@ -64,4 +64,4 @@ def test_no_network_makes_a_search_endless() -> None:
     lobbies = Lobbies()
     for port in range(1, 2 * LOBBIES_MAX):
         lobbies.add(f"tcp://192.0.2.1:{port}")
-    assert lobbies.count == LOBBIES_MAX
+    assert len(lobbies.places) == LOBBIES_MAX
