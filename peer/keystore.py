@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -212,7 +212,7 @@ def _refuse_unsafe(path: Path, status: os.stat_result) -> None:
 
 def _parse(path: Path, content: bytes, kind: _Kind[_Key]) -> _Key:
     """Read PEM. Nothing of the library's own message is passed on: it may quote what it was given."""
-    with suppress(ValueError, TypeError, UnsupportedAlgorithm):
+    with suppress(ValueError, TypeError, UnsupportedAlgorithm, InternalError):
         private = load_pem_private_key(content, password=None) if len(content) <= KEY_FILE_BYTES_MAX else None
         if isinstance(private, kind.type):
             return private

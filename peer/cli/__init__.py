@@ -8,6 +8,9 @@ from __future__ import annotations
 
 def main() -> None:
     """Run `vendue` with the arguments of this process, and leave with its exit code."""
+    from peer.cli import interrupt
+
+    interrupt.note()
     from peer.cli.group import vendue
 
     vendue.main(prog_name="vendue")

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
+from peer.cli import interrupt
 from peer.cli.ending import INTERRUPTED
 from peer.host.lifeline import hold_on
 
@@ -21,6 +22,11 @@ def run_to_end(work: Coroutine[Any, Any, _Value]) -> _Value:
 
     Where `vendue up` has started this process, its end counts as SIGTERM.
     """
+    try:
+        interrupt.give_back()  # to asyncio
+    except KeyboardInterrupt:
+        work.close()
+        raise
     hold_on()
     leave_no_dump()
 

@@ -149,6 +149,13 @@ def _peer(table: dict[str, Any], where: str, folder: Path) -> PeerPlan:
                 do=f"Write it at the top of the file, without {PREFIX} and in small letters.",
             )
     for name, file in (("file", one.file), ("policy", one.policy)):
-        if file is not None and not (folder / file).is_file():
+        if file is not None and not _is_file(folder / file):
             raise BadConfig(f"{where}: there is no {name} {folder / file}.", do="Correct the path.")
     return one
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # nothing that a path can be, such as one that is too long
+        return False

@@ -145,7 +145,7 @@ class Register:
                 why="" if only_read else "A use of an invitation is on the disk before anybody hears of it.",
                 do="Check that the disk has room and is not read-only.",
             ) from None
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # what SQLite says of damage may be damaged too
             raise JournalDamaged(
                 f"The register in {self.path} is damaged: {error}.",
                 why="It counts how often each code was used.",

@@ -175,6 +175,7 @@ def test_what_is_no_ed25519_key_is_refused_and_never_quoted(path: Path) -> None:
     private = Ed25519PrivateKey.generate()
     whole = pem(private)
     bad = [b"", b"\xff" * 64, whole[:60], whole.replace(b"M", b"!", 1), whole + b"\n" * 5000]
+    bad.append(whole.replace(b"MC4CAQAwBQYDK2Vw", b"MC4CAQAwBQYDK2Vx"))  # says that it is of Ed448, which is longer
     for content in [*bad, pem(generate_private_key(SECP256R1())), pem(private, b"password")]:
         with pytest.raises(BadConfig, match="not a key that a peer can use") as refused:
             load(written(path, content))

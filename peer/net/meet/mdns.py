@@ -76,7 +76,8 @@ class Mdns:
         running, self._running = self._running, None
         if running is not None:
             await _cancelled(running, *self._resolving)
-            await self._leave()
+            # In a task of its own: while one is being cancelled, zeroconf takes whatever it had given up for that.
+            await asyncio.wait({asyncio.get_running_loop().create_task(self._leave(), name="mdns goodbye")})
 
     async def _run(self) -> None:
         """Take part for as long as the network lets us, and then try anew."""

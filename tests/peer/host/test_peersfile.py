@@ -91,6 +91,7 @@ POET = '[[peer]]\nname = "poet"\nfile = "poet.py"\n'
         ("[[peer]]\nfile = 'poet.py'", "has no name"),
         ("[[peer]]\nname = 'Poet!'\nfile = 'poet.py'", "a name of a-z, 0-9 and -"),
         ("[[peer]]\nname = 'poet'\nfile = 'gone.py'", "there is no file"),
+        (f"[[peer]]\nname = 'poet'\nfile = '{'x' * 300}.py'", "there is no file"),
         ("[[peer]]\ngovernor = true\ncapacity = 3", "capacity says nothing here"),
         ("[[peer]]\ngovernor = true\n[[peer]]\nname = 'two'\ngovernor = true", "more than one governor"),
         ("".join(POET.replace("poet", f"p{n}", 1) for n in range(65)), "names 65 peers"),

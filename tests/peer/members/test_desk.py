@@ -232,7 +232,7 @@ def test_a_damaged_register_is_told_with_what_helps(tmp_path: Path) -> None:
     """Nothing is counted anew in its place: a code that is used up would be good again."""
     register = Register(tmp_path / "register.db")
     register.path.write_bytes(b"no database" * 100)
-    for look in (register.entries, lambda: register.newest(b"ada")):
+    for look in (register.entries, register.reasons, lambda: register.newest(b"ada")):
         with pytest.raises(JournalDamaged, match="is damaged") as told:
             look()
         assert "move it away when every code has expired" in told.value.do

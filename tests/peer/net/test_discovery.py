@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from zeroconf import Zeroconf
 
 from peer.net.meet import mdns
 from peer.net.meet.greeter import checked_seed
@@ -346,6 +347,37 @@ async def test_network_that_comes_later_is_tried_again(monkeypatch: pytest.Monke
 
 def _no_network(hosts: tuple[str, ...]) -> None:
     raise OSError(101, "Network is unreachable")
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+async def test_mdns_that_is_starting_ends_with_a_peer_that_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while zeroconf starts: what it gives up by that is not taken for the end of whoever closes it."""
+    announced = Mdns(
+        b"a tag  8", Record(peer_id(1), ("127.0.0.1",), 1), mark=marked, on_found=lambda record: None,
+        on_gone=lambda record: None, limits=MdnsLimits(delay_ms=0),
+    )  # fmt: skip
+    starting, closed = asyncio.Event(), asyncio.Event()
+    wait_for_start = Zeroconf.async_wait_for_start
+
+    async def noticed(zeroconf: Zeroconf, **how: float) -> None:
+        starting.set()
+        await wait_for_start(zeroconf, **how)
+
+    monkeypatch.setattr(Zeroconf, "async_wait_for_start", noticed)
+
+    async def living() -> None:
+        announced.start(asyncio.get_running_loop())
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await announced.close()
+            closed.set()
+
+    life = asyncio.create_task(living())
+    await starting.wait()
+    life.cancel()
+    await asyncio.wait({life})
+    assert closed.is_set(), "whatever was to be closed after it was not"
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
