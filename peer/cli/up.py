@@ -26,6 +26,7 @@ LINE_SHOWN: Final = 2_000
 EXAMPLE: Final = """\b
 FILE has settings, as in vendue.toml, and a table for each peer:
     market = "local"
+    hung_after_s = 60                 # who answers nothing for so long is started again
     [[peer]]
     name = "poet"
     file = "poet.py"

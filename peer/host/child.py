@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from peer.health.ask import ask
+from peer.health.ask import Absent, ask
 from peer.host.commands import peer_command, peer_variables
 from peer.host.lifeline import lifeline_variable
 from peer.host.lines import Outlet, lines, outlet
@@ -50,6 +50,16 @@ class State(StrEnum):
     """It ended well, or we stopped it."""
     FAILED = "failed"
     """For good: it is not started again."""
+
+
+class Word(StrEnum):
+    """What a peer answers when it is asked whether it is ready."""
+
+    READY = "ready"
+    OTHER = "other"
+    """That it is not, or nobody is behind its socket yet, or any more."""
+    NONE = "none"
+    """It is there, and stays silent: its loop is held up."""
 
 
 OVER: Final = frozenset({State.ENDED, State.FAILED})
@@ -199,27 +209,37 @@ class Child:
             self._listener.line(self.label, name, line)
 
     async def _watch(self, pid: int) -> None:
-        """Ask it how it does: until it is ready, and whether it still is."""
-        pause_s, silent = LOOK_FIRST_S, 0
+        """Ask it how it does: until it is ready, whether it still is, and whether it answers at all."""
+        loop = asyncio.get_running_loop()
+        pause_s, silent, was_ready, heard_s = LOOK_FIRST_S, 0, False, loop.time()
         while True:
             await asyncio.sleep(pause_s)
-            ready = await asyncio.to_thread(self._is_ready, pid)
-            silent = 0 if ready else silent + 1
-            if ready and self.state is not State.READY:
+            word = await asyncio.to_thread(self._ask, pid)
+            silent = 0 if word is Word.READY else silent + 1
+            heard_s = heard_s if word is Word.NONE else loop.time()
+            if word is Word.READY and self.state is not State.READY:
+                was_ready = True
                 self._tell("ready", "is ready", pid=pid)
                 self._move(State.READY)
             elif self.state is State.READY and silent >= SILENT_MAX:
                 self._tell("not-ready", "does not answer any more, or is not ready")
                 self._move(State.STARTING)
+            hung_after_s = self._host.plan.hung_after_s
+            if was_ready and hung_after_s and loop.time() - heard_s > hung_after_s:
+                self._tell("hung", f"has answered nothing for {hung_after_s} s, and is killed", pid=pid)
+                self.kill()
+                return
             pause_s = LOOK_LAST_S if self.state is State.READY else min(pause_s * 1.2, LOOK_LAST_S)
 
-    def _is_ready(self, pid: int) -> bool:
-        """Whether this very process says so, and not one that had the home before."""
+    def _ask(self, pid: int) -> Word:
+        """What this very process says of itself, and not one that had the home before."""
         try:
             answer = ask(self._door, "ready")
+        except Absent:
+            return Word.OTHER
         except NoPeers:
-            return False
-        return answer.get("ok") is True and answer.get("pid") == pid
+            return Word.NONE
+        return Word.READY if answer.get("ok") is True and answer.get("pid") == pid else Word.OTHER
 
     def _move(self, state: State) -> None:
         self.state = state

@@ -171,6 +171,20 @@ def test_wrong_settings_are_not_tried_again_and_none_left_is_the_end(vendue: Ven
     assert any("decision" in line.get("error", {}).get("do", "") for line in running.lines())
 
 
+def test_a_peer_that_answers_nothing_any_more_is_started_again(vendue: Vendue) -> None:
+    """Its process is there and does nothing, as one whose loop is held up: to wait for its end would be to wait."""
+    vendue.agents(SHOUT)
+    running = vendue.start("up", write(vendue, peer("poet"), settings="hung_after_s = 1"))
+    wait_until(lambda: events(running, "ready"))
+    (first,) = pids(running)
+    os.kill(first, signal.SIGSTOP)
+    wait_until(lambda: len(events(running, "ready")) == 2)
+    assert [line["pid"] for line in events(running, "hung")] == [first]
+    assert not alive(first)
+    assert vendue("announce", "shout", '{"text": "x"}', "--budget", "9").stdout.strip() == '"X"'
+    assert running.stop() == 130
+
+
 def test_a_peer_that_does_not_leave_is_killed_after_its_time(vendue: Vendue) -> None:
     """Also when the supervisor is killed: its lifeline does not wait for ever."""
     vendue.agents(STUBBORN)
