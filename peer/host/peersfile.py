@@ -68,7 +68,7 @@ class HostPlan(msgspec.Struct, frozen=True, kw_only=True):
     """How long a peer may take to say goodbye before it is killed."""
     restarts_max: Annotated[int, Meta(ge=0, le=1000)] = 8
     """How often in a row a peer that fails is started again; with growing pauses, some two minutes."""
-    hung_after_s: Annotated[int, Meta(ge=0, le=86_400, title="a whole number from 0 to 86400")] = 60
+    hung_after_s: Annotated[int, Meta(ge=0, le=86_400)] = 60
     """How long a peer that was ready may answer nothing at all before it counts as failed; 0: for ever."""
 
 
