@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import click
 
+from peer.audit.records import Records
 from peer.audit.timeline import as_plain, call, render, timeline
 from peer.audit.why import why
 from peer.cli.invocation import READING, Invocation, asked, console
-from peer.cli.records import Records, read_records
 from peer.telemetry import printable
 from protocol.contract import Contract
 from protocol.errors import UsageError
@@ -42,7 +42,7 @@ def auctions(
     """
     if explain and id is None:
         raise UsageError("--why is about one task.", do="Give its id: vendue auctions ID --why")
-    records = read_records(invocation.market)
+    records = invocation.records()
     for damage in records.damaged:
         invocation.aside(str(damage))
     if id is not None:

@@ -11,8 +11,8 @@ import click
 
 from peer.audit.evidence import AuditReport, as_plain, cut, read_evidence, verify, write_evidence
 from peer.audit.findings import BASIS, Grounds
+from peer.audit.records import Records
 from peer.cli.invocation import READING, Invocation, asked, console
-from peer.cli.records import Records, read_records
 from peer.telemetry import printable
 from protocol.contract import Contract
 from protocol.errors import BadEvidence, UsageError
@@ -40,7 +40,7 @@ def export(invocation: Invocation, ids: tuple[str, ...], every: bool, out: Path)
     if every == bool(ids):
         raise UsageError("Nothing is named to export." if not every else "Either name tasks or say --all.",
                          do="vendue audit export ID --out FILE, or --all")  # fmt: skip
-    records = read_records(invocation.market, sealed=True)
+    records = invocation.records(sealed=True)
     for damage in records.damaged:
         invocation.aside(str(damage))
     chosen = records.newest_first() if every else with_bases([records.find(one) for one in ids], records)

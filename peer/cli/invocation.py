@@ -18,9 +18,12 @@ from peer.config import ONLY_ONE, Config, load
 from peer.home import MarketHome, market_home
 from peer.settings import Setting, Settings, declared
 from peer.telemetry import configure, take_in_libraries
+from protocol.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from peer.audit.records import Records
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -59,6 +62,17 @@ class Invocation:
     def market(self) -> MarketHome:
         """Where the market of the settings lives on this computer."""
         return market_home(self.settings.market, self.settings.home)
+
+    def records(self, *, sealed: bool = False) -> Records:
+        """What this computer remembers of the market. Raises UsageError where there is no such market."""
+        from peer.audit.records import read_records
+        from peer.members.charters import read_charter
+
+        if not self.market.charter.exists():
+            raise UsageError(
+                f"There is no market {self.settings.market!r} on this computer yet.", do="Begin with: vendue run FILE"
+            )
+        return read_records(self.market, read_charter(self.market.charter), sealed=sealed)
 
     def answer(self, document: object, show: Callable[[], None]) -> None:
         """Give the answer: as one JSON document, or by `show`."""

@@ -8,16 +8,16 @@ from typing import Any
 
 import click
 
-from peer.cli.amending import revoke as revoke_member
 from peer.cli.invocation import JOINING, READING, Invocation, asked, console
 from peer.cli.loop import run_to_end
-from peer.cli.memberlist import MEMBER, Known, call, find_member, members_known
 from peer.home import MarketHome
 from peer.members.admitters import admitter_here
+from peer.members.amending import revoke as revoke_member
 from peer.members.block import read_block, read_text, write_block
 from peer.members.charters import market_id, newest_charter
 from peer.members.handover import Handover, charters_of, pack_handover
 from peer.members.hostmember import HostMember, certify, wall_clock_ms
+from peer.members.memberlist import MEMBER, Known, call, find_member, members_known
 from peer.members.register import BY_HAND, Entry, Register
 from peer.telemetry import printable
 from protocol.codec import Malformed

@@ -10,7 +10,6 @@ import msgspec
 
 from peer.audit.timeline import call, say
 from peer.cli.invocation import READING, Invocation, asked, console
-from peer.cli.records import read_records
 from peer.policyfile import load_policy
 from peer.ruling import explain as explain_case
 from peer.telemetry import printable
@@ -86,7 +85,7 @@ def _input(bounds: Bounds) -> str:
 def explain(invocation: Invocation, id: str, policy_file: Path) -> None:
     """Say what the rules in a file decide of the task whose id begins with ID, and what was voted on it."""
     rules = load_policy(policy_file)
-    records = read_records(invocation.market)
+    records = invocation.records()
     contract = records.find(id)
     stages = [
         {"stage": str(case.stage), **_decision(rules, case), "rules": explain_case(rules, case)}

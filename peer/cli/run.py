@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from peer.agent import Agent
-from peer.cli.agentfile import fit_name, load_agents
+from peer.agentfile import fit_name, load_agents
 from peer.cli.invocation import JOINING, Invocation, asked
 from peer.cli.jobs import Jobs
 from peer.cli.loop import run_to_end, until_asked_to_stop

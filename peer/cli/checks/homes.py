@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from peer import keystore
+from peer.audit.records import homes_of
 from peer.cli.checks.base import Check, guarded
 from peer.cli.checks.disk import disk
-from peer.cli.records import homes_of
 from peer.health.roll import ask_all
 from peer.home import MarketHome, PeerHome, data_home, private_directory, runtime_home
 from peer.homelock import lock

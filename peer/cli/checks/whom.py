@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from peer import keystore
+from peer.audit.records import homes_of
 from peer.caller.market import Market
-from peer.cli.memberlist import Known, members_known
-from peer.cli.records import homes_of
 from peer.home import MarketHome
 from peer.members.hostmember import wall_clock_ms
+from peer.members.memberlist import Known, members_known
 from protocol.errors import UsageError, VendueError
 from protocol.keys import Ed25519Sealer, PeerId, parse_peer, print_peer
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from peer.cli.records import read_records
+from peer.audit.records import read_records
 from peer.home import MarketHome
-from peer.members.charters import newest_charter, verifier
+from peer.members.charters import newest_charter, read_charter, verifier
 from peer.members.register import Register
 from protocol.certificate import Certified, OutOfTime, fault_of, read_certificate
 from protocol.codec import Malformed
@@ -43,7 +43,7 @@ class Known(NamedTuple):
 def members_known(market: MarketHome, *, wall_ms: int) -> list[Known]:
     """Everybody known here, those that the admitter here has let in first."""
     charter = newest_charter(market)
-    records = read_records(market)
+    records = read_records(market, read_charter(market.charter))
     identity, verifies = records.charter.id, verifier()
 
     def known(raw: bytes, name: str, admitted_ms: int | None) -> Iterable[Known]:

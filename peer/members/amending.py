@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from peer.audit.archive import read_statements
-from peer.cli.records import homes_of
+from peer.audit.records import homes_of
 from peer.home import MarketHome
 from peer.homelock import lock
 from peer.journal import Row, read_journal

@@ -13,7 +13,6 @@ from peer import keystore
 from peer.audit.archive import Archive, read_statements, sort_out
 from peer.home import MarketHome, PeerHome
 from peer.journal import Row, read_journal
-from peer.members.founding import read_charter
 from protocol.contract import Contract
 from protocol.errors import JournalDamaged, UsageError, VendueError
 from protocol.keys import Ed25519Sealer
@@ -30,6 +29,7 @@ class Records:
     """All that the homes of this computer hold of one market."""
 
     charter: Statement[Charter]
+    """The first version: its id is the market's."""
     archive: Archive
     names: dict[bytes, str]
     """Peer id → what the peer called itself."""
@@ -66,13 +66,11 @@ def homes_of(market: MarketHome) -> list[PeerHome]:
     return [home for home in (market.governor, *map(PeerHome, peers)) if home.journal.is_file()]
 
 
-def read_records(market: MarketHome, *, sealed: bool = False) -> Records:
-    """Read every journal of a market; `sealed`: so that what their owners said can be shown to others."""
-    if not market.charter.exists():
-        raise UsageError(
-            f"There is no market {market.path.name!r} on this computer yet.", do="Begin with: vendue run FILE"
-        )
-    charter = read_charter(market.charter)
+def read_records(market: MarketHome, charter: Statement[Charter], *, sealed: bool = False) -> Records:
+    """Read every journal of a market, whose first charter this is.
+
+    `sealed`: so that what their owners said can be shown to others.
+    """
     statements: list[AnyStatement] = []
     damaged: list[VendueError] = []
     for home in homes_of(market):
