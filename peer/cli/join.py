@@ -81,7 +81,7 @@ def _read_code(code: str) -> Invitation:
 
 
 def _join(invocation: Invocation, config: Config, invitation: Invitation, name: str | None) -> None:
-    from peer.cli.joincalls import join_by_code
+    from peer.members.joincalls import join_by_code
 
     there = member_already(invitation.market_prefix, config.settings.home)
     if there is not None:

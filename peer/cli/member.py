@@ -141,7 +141,7 @@ def renew(invocation: Invocation) -> None:
 
     It may have expired a little while ago. Peers that run here take it up by themselves, before theirs expires.
     """
-    from peer.cli.joincalls import renew_membership
+    from peer.members.joincalls import renew_membership
 
     market = joined(invocation.market)
     until_ms = run_to_end(renew_membership(market, invocation.settings))

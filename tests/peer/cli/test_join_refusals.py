@@ -9,8 +9,8 @@ import pytest
 import zmq
 from click.testing import CliRunner
 
-from peer.cli import joincalls
 from peer.cli.group import vendue
+from peer.members import joincalls
 from protocol.invitation import AdmitterKey, make_code
 
 DAY_MS = 86_400_000

@@ -85,7 +85,7 @@ def test_a_computer_joins_works_and_is_revoked(two: tuple[Computer, Computer]) -
         ("peer.members.joining", "check_certificate", 1, 1),
         ("os", "replace", 2, 1),
         ("os", "rename", 1, 1),
-        ("peer.cli.joincalls", "label", 1, 0),
+        ("peer.members.joincalls", "label", 1, 0),
     ],
 )
 def test_kill_during_a_join_costs_no_second_use(
