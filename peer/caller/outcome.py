@@ -14,7 +14,17 @@ from protocol.charters import Charters
 from protocol.contract import Contract
 from protocol.errors import DeadlinePassed, NoBids, TaskFailed, VendueError, Vetoed
 from protocol.keys import Digest, Sealer, print_peer
-from protocol.statements import Cancel, CancelReason, Failure, Result, Statement, Veto
+from protocol.statements import (
+    Cancel,
+    CancelReason,
+    Decline,
+    Failure,
+    Recall,
+    RecallReason,
+    Result,
+    Statement,
+    Veto,
+)
 from protocol.states import Reading, State
 
 
@@ -124,7 +134,26 @@ def error_of(contract: Contract) -> VendueError:
                 f"{name} got no permit in time.", why="Such a task needs a governor.", do="Start one: vendue govern"
             )
         case _:
-            return TaskFailed(f"{name} was not done: {reason}.", why=_last_failure(contract))
+            why, do = _last_end(contract)
+            return TaskFailed(f"{name} was not done: {reason}.", why=why, do=do)
+
+
+def unratified(contract: Contract) -> DeadlinePassed:
+    """What a caller is told who waited for the governors until long after the deadline."""
+    short = contract.id.hex()[:16]
+    return DeadlinePassed(
+        f"The task {short} ({contract.announcement.body.skill}) was settled, but not ratified by its deadline.",
+        why="No governor has said yes or no to the settlement; one still may.",
+        do=f"See that one runs: vendue govern. Then look: vendue auctions {short}",
+    )
+
+
+def only_declined(contract: Contract) -> bool:
+    """Tell whether a task ended without a result because all who won it had no place, and nobody failed."""
+    ends = [step.body.reason for step in contract.reading.steps if isinstance(step.body, Recall)]
+    end = contract.reading.end
+    exhausted = isinstance(end, Statement) and getattr(end.body, "reason", None) is CancelReason.EXHAUSTED
+    return exhausted and bool(_declines(contract)) and set(ends) <= {RecallReason.DECLINED} and not _failures(contract)
 
 
 def _vetoed(reading: Reading) -> bool:
@@ -144,10 +173,24 @@ def _why_no_bids(contract: Contract) -> str:
     refusals = [said for said in contract.held.values() if type(said.body).__name__ == "Refusal"]
     reasons = sorted({said.body.reason for said in refusals})  # type: ignore[attr-defined]
     if not refusals:
-        return "No peer here offers this skill."
+        return "No bid came in time."
     return f"{len(refusals)} peer{'s' * (len(refusals) > 1)} refused: {', '.join(reasons)}."
 
 
-def _last_failure(contract: Contract) -> str:
-    failures = [said.body.reason for said in contract.held.values() if isinstance(said.body, Failure)]
-    return failures[-1] if failures else ""
+def _last_end(contract: Contract) -> tuple[str, str]:
+    """Why the last who won a task did not do it, and what helps."""
+    if failures := _failures(contract):
+        return failures[-1].reason, ""
+    if any(isinstance(said.body, Result) for said in contract.held.values()):
+        return "Its result did not pass the caller's own check.", ""
+    if declines := _declines(contract):
+        return f"Who won it declined: {declines[-1].reason}.", "Ask again when there are places, or run more agents."
+    return "", ""
+
+
+def _failures(contract: Contract) -> list[Failure]:
+    return [said.body for said in contract.held.values() if isinstance(said.body, Failure)]
+
+
+def _declines(contract: Contract) -> list[Decline]:
+    return [said.body for said in contract.held.values() if isinstance(said.body, Decline)]

@@ -1,4 +1,4 @@
-"""Waiting for the others: until everybody who was found has shown a card, or patience ends."""
+"""The others, as a caller needs them: waiting for their cards, who offers what, and for which input."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import asyncio
 from typing import Final
 
 from peer.runtime import Runtime
+from peer.work.schema import validate
+from protocol.directory import Directory
+from protocol.errors import BadInput, NoBids, NoPeers
 
 LOOK_S: Final = 0.02
 FIRST_LOOK_S: Final = 0.12
@@ -26,3 +29,34 @@ def _still_silent(runtime: Runtime) -> bool:
     directory = runtime.node.directory
     shown = directory.here & directory.cards.keys()
     return any(found.peer_id not in shown for found in runtime.discovery.known)
+
+
+def nobody(runtime: Runtime, skill: str, market: str) -> NoPeers | NoBids:
+    """The error when nobody offers a skill: it says who is there instead."""
+    directory = runtime.node.directory
+    cards = [directory.cards[member] for member in directory.here if member in directory.cards]
+    skills = sorted({offered.skill for card in cards for offered in card.body.skills})
+    if not skills:
+        found = len(runtime.discovery.known)
+        return NoPeers(
+            f"No peer in the market {market!r} offers anything.",
+            why=f"{found} peers were found." if found else "Nobody was found on this host or by multicast DNS.",
+            do="Start one with: vendue run FILE. What was tried: vendue doctor",
+        )
+    return NoBids(f"Nobody here offers {skill!r}.", why=f"Offered are: {', '.join(skills)}.", do="See: vendue peers")
+
+
+def check_input(directory: Directory, skill: str, raw: bytes) -> None:
+    """Hold an input against the schema of whoever offers the skill; one that takes it is enough. Raises BadInput."""
+    fault: BadInput | None = None
+    for member in directory.offering(skill):
+        for offered in directory.cards[member].body.skills:
+            if offered.skill == skill:
+                try:
+                    validate(offered.input_schema, raw)
+                except BadInput as error:
+                    fault = error
+                else:
+                    return
+    if fault is not None:
+        raise fault

@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Final
 
-from peer.caller.outcome import Done, is_over
+from peer.caller.outcome import Done, is_over, unratified
 from protocol.contract import Contract
 from protocol.errors import VendueError
 from protocol.keys import Digest
 from protocol.states import Reading
 
+RATIFY_S: Final = 2.0
+"""How long after a task's deadline the governors' votes on what was settled in time are waited for."""
 GIVE_UP_S: Final = 1.0
 """How long a cancelled call may take to withdraw its task."""
 
@@ -34,6 +36,8 @@ class Task:
         self._done, self._withdraw = done, withdraw
         self._moved = asyncio.Event()
         self._stages: list[Reading] = []
+        if final:
+            self._unratified_in(contract.announcement.body.deadline_ms / 1000 + RATIFY_S)
         self.moved(contract.reading)
 
     @property
@@ -46,6 +50,11 @@ class Task:
         """Everything that is held about the task."""
         return self._contract
 
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nobody needs to wait any longer."""
+        return self._over.done()
+
     def moved(self, reading: Reading) -> None:
         """Take note that the contract has a new reading."""
         self._stages.append(reading)
@@ -57,7 +66,13 @@ class Task:
         """Give the task up: the peer has stopped."""
         if not self._over.done():
             self._over.set_exception(error)
+            self._over.exception()  # nobody may be waiting
         self._moved.set()
+
+    def _unratified_in(self, seconds: float) -> None:
+        """What is settled and never ratified would be waited for without end: no timer of the market's ends it."""
+        alarm = self._over.get_loop().call_later(seconds, lambda: self.fail(unratified(self._contract)))
+        self._over.add_done_callback(lambda _: alarm.cancel())
 
     async def stages(self) -> AsyncIterator[Reading]:
         """Yield each reading the contract passes through, the last one when it is over."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -20,6 +21,10 @@ from peer.telemetry import printable
 from protocol.errors import BadInput, UsageError
 from protocol.limits import INLINE_MAX
 from protocol.statements import AwardRule, EffectClass
+from protocol.states import State
+
+READ_MAX: Final = 4 * INLINE_MAX
+"""Characters read of an input: JSON that people indent has many blanks, which do not travel."""
 
 
 @click.command()
@@ -90,7 +95,9 @@ async def _have_done(
             return await announced.result()
         except asyncio.CancelledError:
             await announced.give_up()
-            invocation.aside(f"The task {announced.id.hex()[:8]} was withdrawn.")
+            state = announced.contract.reading.state
+            became = "was withdrawn" if state is State.CANCELLED else f"is {state}"
+            invocation.aside(f"The task {announced.id.hex()[:8]} {became}.")
             raise
         finally:
             if save_proof is not None:
@@ -124,22 +131,41 @@ def _read_input(written: str | None, file: str | None) -> Any:
     if written is None:
         return None
     try:
-        return json.loads(written)
+        return json.loads(written, parse_constant=_no_number, parse_float=_finite)
     except json.JSONDecodeError as error:
         raise BadInput(
             f"The input is no JSON: {error.msg} at line {error.lineno}, column {error.colno}.",
-            why=f"It begins with {written[:60]!r}.",
+            why=f"It begins with {written[:60]!r}." if written else "It is empty.",
             do="""Write an object, and quote it for the shell: '{"text": "hello"}'.""",
         ) from None
     except RecursionError:
         raise BadInput("The input is nested too deeply.") from None
+    except ValueError as error:  # a number that JSON can say and Python will not read
+        raise BadInput(f"The input has a number that is none here: {str(error)[:100]}.") from None
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _finite(digits: str) -> float:
+    if math.isinf(number := float(digits)):
+        raise ValueError(f"{digits[:40]} is too large")
+    return number
 
 
 def _read(file: str) -> str:
     try:
         if file == "-":
-            return sys.stdin.read(INLINE_MAX + 1)
-        with Path(file).open(encoding="utf-8") as stream:
-            return stream.read(INLINE_MAX + 1)
-    except (OSError, UnicodeDecodeError) as error:
+            written = sys.stdin.read(READ_MAX + 1)
+        else:
+            with Path(file).open(encoding="utf-8") as stream:
+                written = stream.read(READ_MAX + 1)
+    except (OSError, ValueError) as error:
         raise UsageError(f"The input file {file} cannot be read.", why=f"{error}.") from None
+    if len(written) > READ_MAX:
+        raise BadInput(
+            f"The input file {file} is longer than {READ_MAX} characters.",
+            why=f"A task's input has at most {INLINE_MAX} bytes of JSON, blanks left out.",
+        )
+    return written

@@ -146,3 +146,32 @@ def test_looking_founds_no_market(tmp_path: Path) -> None:
     assert invoke("key")[0] == 2
     assert invoke("doctor", "--no-mdns")[0] == 0
     assert not (tmp_path / "home" / "markets").exists()
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("", "It is empty"),
+        ('{"n": 1', "no JSON"),
+        ('{"n": NaN}', "NaN is no JSON"),
+        ('{"n": 1e999}', "1e999 is too large"),
+        ('{"n": ' + "1" * 5_000 + "}", "a number that is none here"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+    ids=["nothing", "half", "NaN", "infinite", "endless", "deep"],
+)
+def test_an_input_that_is_no_json_is_refused_before_anybody_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], written: str, told: str
+) -> None:
+    """With the exit code of a wrong call, and no word of a fault of ours."""
+    code, _, err = invoke("announce", "shout", written, "--budget", "5", "--home", str(tmp_path))
+    assert (code, told in err) == (2, True), err
+
+
+def test_an_input_file_that_is_too_long_is_not_read_in_half(tmp_path: Path) -> None:
+    """It is said that it is too long, and not that its JSON does not end."""
+    (tmp_path / "long.json").write_text('{"text": "' + "x" * 100_000 + '"}')
+    file = str(tmp_path / "long.json")
+    code, _, err = invoke("announce", "shout", "--input-file", file, "--budget", "5", "--home", str(tmp_path))
+    assert code == 2
+    assert "longer than" in err
