@@ -15,10 +15,10 @@ from peer.health.vitals import Vitals, certificate
 from peer.home import PeerHome, market_home, runtime_home
 from peer.homelock import first_free, lock
 from peer.journal import Journal
+from peer.members.admitting.frontdesk import FrontDesk
 from peer.members.charters import newest_charter
 from peer.members.constitution import Constitution
-from peer.members.founding import open_market
-from peer.members.frontdesk import FrontDesk
+from peer.members.entering.founding import open_market
 from peer.members.hostmember import wall_clock_ms
 from peer.members.openings import Opened, open_sockets
 from peer.net.endpoints import address

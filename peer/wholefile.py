@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from protocol.errors import BadConfig
+
 AGE_S: Final = 60
 """Making a file takes milliseconds: one that is older than this is nobody's, whoever has its maker's number now."""
 _DRAFT: Final = re.compile(r"\..+\.([1-9][0-9]{0,9})-[0-9a-f]{8}\.new", re.ASCII)
@@ -51,6 +53,15 @@ def sweep(folder: Path) -> None:
             if made is not None and _is_left(int(made[1]), item):
                 with suppress(OSError):
                     os.unlink(item.path)
+
+
+def unwritable(path: Path, error: OSError) -> BadConfig:
+    """What to tell when the disk does not take a file."""
+    return BadConfig(
+        f"{path} cannot be written.",
+        why=f"The system says: {error.strerror or error}.",
+        do="Make room on the disk, or set VENDUE_HOME to a directory that you may write to.",
+    )
 
 
 def runs(pid: int) -> bool:

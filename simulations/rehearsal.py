@@ -19,7 +19,7 @@ from peer.agent import Agent, Offer, Wanted
 from peer.caller.market import Market
 from peer.home import market_home
 from peer.launch import GOVERNOR, launch
-from peer.members.founding import open_market
+from peer.members.entering.founding import open_market
 from protocol.errors import UsageError, VendueError
 from simulations.population import KINDS
 from simulations.study import cast

@@ -20,7 +20,7 @@ from peer.bench.unlocked import unlocked
 from peer.bench.usage import Usage, usage_of
 from peer.caller.market import Market
 from peer.home import market_home
-from peer.members.founding import LOCAL, open_market
+from peer.members.entering.founding import LOCAL, open_market
 from protocol.states import State
 
 VENDUE, ZENOH, ZENOH_BARE = "vendue", "zenoh", "zenoh bare"

@@ -11,11 +11,11 @@ import msgspec
 
 from peer.cli.invocation import READING, Invocation, asked
 from peer.cli.member import AUTHORITY, joined
+from peer.members.admitting.memberlist import call, find_member, members_known
 from peer.members.amending import amend as amend_charter
 from peer.members.amending import reseated
 from peer.members.charters import market_id, newest_charter
 from peer.members.hostmember import wall_clock_ms
-from peer.members.memberlist import call, find_member, members_known
 from peer.telemetry import printable
 from protocol.errors import UsageError
 from protocol.keys import print_peer

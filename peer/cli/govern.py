@@ -15,7 +15,7 @@ from peer.cli.invocation import JOINING, Invocation, asked, console
 from peer.cli.loop import run_to_end, until_asked_to_stop
 from peer.home import market_home
 from peer.launch import GOVERNOR, launch
-from peer.members.seating import certify_seat
+from peer.members.entering.seating import certify_seat
 from peer.policyfile import load_policy
 from peer.runtime import Runtime
 from peer.settings import Settings

@@ -9,7 +9,7 @@ import click
 from peer.cli.invocation import Invocation, asked
 from peer.config import load
 from peer.home import market_home
-from peer.members.founding import LOCAL, Founded, found_market
+from peer.members.entering.founding import LOCAL, Founded, found_market
 from peer.net.endpoints import on_loopback
 from peer.net.interfaces import interfaces, port_range, resolve
 from protocol.errors import UsageError

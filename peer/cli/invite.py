@@ -12,7 +12,7 @@ import click
 
 from peer.cli.invocation import READING, Invocation, asked
 from peer.home import runtime_home
-from peer.members.admitters import admitter_here, is_answering
+from peer.members.admitting.admitters import admitter_here, is_answering
 from peer.members.charters import market_id
 from peer.members.hostmember import wall_clock_ms
 from peer.net.endpoints import on_loopback

@@ -14,14 +14,14 @@ from peer.cli.invocation import Invocation, asked
 from peer.cli.loop import run_to_end
 from peer.config import Config, load
 from peer.home import MarketHome, data_home, markets_here
-from peer.members.block import read_block, read_text, write_block
+from peer.members.admitting.block import read_block, read_text, write_block
+from peer.members.admitting.handover import open_handover
 from peer.members.charters import market_id, newest_charter, open_charter
-from peer.members.draft import drafting
-from peer.members.founding import LOCAL
-from peer.members.handover import open_handover
+from peer.members.entering.draft import drafting
+from peer.members.entering.founding import LOCAL
+from peer.members.entering.joining import check_certificate, home_for, member_already, move_in, newest_of
+from peer.members.entering.settingsfile import settings_text
 from peer.members.hostmember import HostMember, wall_clock_ms
-from peer.members.joining import check_certificate, home_for, member_already, move_in, newest_of
-from peer.members.settingsfile import settings_text
 from peer.net.endpoints import on_loopback
 from peer.net.interfaces import port_range, resolve
 from peer.telemetry import configure
@@ -81,7 +81,7 @@ def _read_code(code: str) -> Invitation:
 
 
 def _join(invocation: Invocation, config: Config, invitation: Invitation, name: str | None) -> None:
-    from peer.members.joincalls import join_by_code
+    from peer.members.entering.joincalls import join_by_code
 
     there = member_already(invitation.market_prefix, config.settings.home)
     if there is not None:

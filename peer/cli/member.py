@@ -11,14 +11,14 @@ import click
 from peer.cli.invocation import JOINING, READING, Invocation, asked, console
 from peer.cli.loop import run_to_end
 from peer.home import MarketHome
-from peer.members.admitters import admitter_here
+from peer.members.admitting.admitters import admitter_here
+from peer.members.admitting.block import read_block, read_text, write_block
+from peer.members.admitting.handover import Handover, charters_of, pack_handover
+from peer.members.admitting.memberlist import MEMBER, Known, call, find_member, members_known
+from peer.members.admitting.register import BY_HAND, Entry, Register
 from peer.members.amending import revoke as revoke_member
-from peer.members.block import read_block, read_text, write_block
 from peer.members.charters import market_id, newest_charter
-from peer.members.handover import Handover, charters_of, pack_handover
 from peer.members.hostmember import HostMember, certify, wall_clock_ms
-from peer.members.memberlist import MEMBER, Known, call, find_member, members_known
-from peer.members.register import BY_HAND, Entry, Register
 from peer.telemetry import printable
 from protocol.codec import Malformed
 from protocol.errors import BadEvidence, UsageError
@@ -141,7 +141,7 @@ def renew(invocation: Invocation) -> None:
 
     It may have expired a little while ago. Peers that run here take it up by themselves, before theirs expires.
     """
-    from peer.members.joincalls import renew_membership
+    from peer.members.entering.joincalls import renew_membership
 
     market = joined(invocation.market)
     until_ms = run_to_end(renew_membership(market, invocation.settings))

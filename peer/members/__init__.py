@@ -1,1 +1,1 @@
-"""Who is let in: founding a market, inviting, joining, certificates, charters, and what a member looks after."""
+"""Who is let in: the charter as it stands here, what this computer and its peers show, entering and admitting."""

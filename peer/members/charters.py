@@ -17,9 +17,8 @@ from typing import Final, cast
 
 from peer import keystore
 from peer.home import MarketHome
-from peer.members.draft import unwritable
 from peer.net.meet.introductions import CHARTER_BYTES_MAX
-from peer.wholefile import write_whole
+from peer.wholefile import unwritable, write_whole
 from protocol.bundle import evidence_of, open_evidence
 from protocol.charter import fault_of_charter, fault_of_version, market_of, next_version
 from protocol.codec import encode

@@ -18,7 +18,7 @@ from peer import config, telemetry
 from peer.agent import Agent
 from peer.home import market_home, private_directory
 from peer.launch import GOVERNOR, launch
-from peer.members.founding import open_market
+from peer.members.entering.founding import open_market
 from peer.policyfile import load_policy
 from peer.returns.agents import ROSTER, agent_called
 from peer.returns.crew import Play

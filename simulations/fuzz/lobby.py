@@ -8,8 +8,8 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from peer.members.admission import Admitter, Desk
-from peer.members.register import Register
+from peer.members.admitting.admission import Admitter, Desk
+from peer.members.admitting.register import Register
 from peer.net.meet.knocks import (
     Admitted,
     Elsewhere,

@@ -22,7 +22,7 @@ from peer.bench.network.figures import Figure
 from peer.bench.usage import usage_of
 from peer.caller.market import Market
 from peer.home import market_home
-from peer.members.founding import LOCAL, open_market
+from peer.members.entering.founding import LOCAL, open_market
 from peer.net.guard.sources import SourceLimits
 from protocol.errors import VendueError
 

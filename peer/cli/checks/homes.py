@@ -17,7 +17,7 @@ from peer.health.roll import ask_all
 from peer.home import MarketHome, PeerHome, data_home, private_directory, runtime_home
 from peer.homelock import lock
 from peer.journal import read_journal
-from peer.members.founding import read_charter
+from peer.members.entering.founding import read_charter
 from peer.settings import Settings
 from protocol.errors import HomeBusy
 

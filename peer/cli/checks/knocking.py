@@ -6,7 +6,7 @@ from typing import Final
 
 from peer.cli.checks.base import Check, bad, unreached
 from peer.cli.checks.standing import remedy_of
-from peer.members.clocks import CLOCKS_APART_MAX_MS, difference
+from peer.members.entering.clocks import CLOCKS_APART_MAX_MS, difference
 from peer.net.meet.attempts import Attempt, Outcome
 from peer.net.meet.probe import There, probe
 from peer.telemetry import printable

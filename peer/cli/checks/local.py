@@ -18,7 +18,7 @@ import zmq
 from peer.cli.checks.base import Check, guarded
 from peer.cli.version import installed
 from peer.home import MarketHome
-from peer.members.founding import read_charter
+from peer.members.entering.founding import read_charter
 from peer.net.locks.descriptors import DESCRIPTORS_MAX
 
 LIBRARIES: Final = (

@@ -9,8 +9,8 @@ from peer import keystore
 from peer.audit.records import homes_of
 from peer.caller.market import Market
 from peer.home import MarketHome
+from peer.members.admitting.memberlist import Known, members_known
 from peer.members.hostmember import wall_clock_ms
-from peer.members.memberlist import Known, members_known
 from protocol.errors import UsageError, VendueError
 from protocol.keys import Ed25519Sealer, PeerId, parse_peer, print_peer
 

@@ -15,7 +15,7 @@ import pytest
 
 from peer.cli.checks import Check, check_all, disk, homes, local, network
 from peer.home import MarketHome, market_home
-from peer.members.founding import open_market
+from peer.members.entering.founding import open_market
 from peer.settings import Settings
 
 

@@ -10,7 +10,7 @@ import zmq
 from click.testing import CliRunner
 
 from peer.cli.group import vendue
-from peer.members import joincalls
+from peer.members.entering import joincalls
 from protocol.invitation import AdmitterKey, make_code
 
 DAY_MS = 86_400_000

@@ -10,12 +10,12 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from peer.home import MarketHome
-from peer.members.admission import Desk, DeskLimits
-from peer.members.admitters import admitter_here
+from peer.members.admitting.admission import Desk, DeskLimits
+from peer.members.admitting.admitters import admitter_here
+from peer.members.admitting.register import Register
 from peer.members.charters import keep_charter, load_authority, market_id, newest_charter, write_charter
-from peer.members.founding import found_market
+from peer.members.entering.founding import found_market
 from peer.members.hostmember import HostMember
-from peer.members.register import Register
 from peer.net.meet.knocks import Item, Knock, Redeem, Renew, open_item
 from protocol.certificate import Certificate, Right, read_certificate
 from protocol.invitation import (

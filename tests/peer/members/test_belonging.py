@@ -16,7 +16,7 @@ from peer.home import MarketHome, market_home
 from peer.launch import GOVERNOR, launch
 from peer.members.charters import keep_charter, newest_charter, write_charter
 from peer.members.constitution import Constitution
-from peer.members.founding import found_market
+from peer.members.entering.founding import found_market
 from peer.members.warden import EVERYTHING, MarketWarden
 from peer.net.locks.keys import Entry
 from peer.policyfile import load_policy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from peer.members.clocks import difference
+from peer.members.entering.clocks import difference
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from peer.members.admission import DeskLimits, direct
+from peer.members.admitting.admission import DeskLimits, direct
+from peer.members.admitting.register import Entry, Register
 from peer.members.hostmember import VALID_MS
-from peer.members.register import Entry, Register
 from peer.net.meet.knocks import ADDRESSES_MAX, Admitted, Elsewhere, Knock, NotAdmitted, Standing, Why, open_item
 from protocol.certificate import fault_of, read_certificate
 from protocol.errors import BadConfig, JournalDamaged

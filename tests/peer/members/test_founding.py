@@ -15,10 +15,10 @@ import pytest
 from peer import keystore
 from peer.home import MarketHome
 from peer.homelock import lock
+from peer.members.admitting.register import Register
 from peer.members.charters import keep_charter, load_authority, newest_charter, read_charter, write_charter
-from peer.members.founding import FOUNDER_RIGHTS, Founded, found_market
+from peer.members.entering.founding import FOUNDER_RIGHTS, Founded, found_market
 from peer.members.hostmember import HostMember, wall_clock_ms
-from peer.members.register import Register
 from protocol.certificate import fault_of, read_certificate
 from protocol.codec import encode
 from protocol.errors import BadConfig, HomeBusy, UsageError
@@ -28,7 +28,7 @@ from protocol.notices import Admission
 DIE_AT = """
 import os, signal, sys
 from pathlib import Path
-import peer.members.founding as founding, peer.members.draft as draft
+import peer.members.entering.founding as founding, peer.members.entering.draft as draft
 from peer.home import MarketHome
 from protocol.notices import Admission
 calls = 0

@@ -12,10 +12,9 @@ from msgspec import Struct
 
 from peer.home import MarketHome
 from peer.members.charters import newest_charter, read_charter
-from peer.members.clocks import CLOCKS_APART_MAX_MS
-from peer.members.draft import drafting
-from peer.members.hostmember import HostMember
-from peer.members.joining import (
+from peer.members.entering.clocks import CLOCKS_APART_MAX_MS
+from peer.members.entering.draft import drafting
+from peer.members.entering.joining import (
     Found,
     draft_mark,
     find_admitter,
@@ -24,6 +23,7 @@ from peer.members.joining import (
     move_in,
     redeem,
 )
+from peer.members.hostmember import HostMember
 from peer.net.meet.knocks import Elsewhere, Knock, Redeem, Standing, open_item, pack
 from peer.net.meet.searching import Lobbies
 from protocol.certificate import Right, read_certificate

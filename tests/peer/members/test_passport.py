@@ -10,7 +10,7 @@ import pytest
 from peer import keystore
 from peer.home import MarketHome, PeerHome
 from peer.members.charters import keep_charter, newest_charter, write_charter
-from peer.members.founding import found_market
+from peer.members.entering.founding import found_market
 from peer.members.hostmember import HostMember, certify, wall_clock_ms
 from peer.members.passport import Passports
 from protocol.certificate import Certificate, Right, read_certificate

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from peer.members.admitting.register import Register
 from peer.members.hostmember import HostMember
-from peer.members.register import Register
 from protocol.invitation import parse_code
 from tests.peer.members.computers import Computer, computers
 from tests.waiting import PATIENCE_S, wait_until
@@ -81,11 +81,11 @@ def test_a_computer_joins_works_and_is_revoked(two: tuple[Computer, Computer]) -
 @pytest.mark.parametrize(
     ("place", "name", "moment", "counted"),
     [
-        ("peer.members.joining", "sign_request", 1, 0),
-        ("peer.members.joining", "check_certificate", 1, 1),
+        ("peer.members.entering.joining", "sign_request", 1, 0),
+        ("peer.members.entering.joining", "check_certificate", 1, 1),
         ("os", "replace", 2, 1),
         ("os", "rename", 1, 1),
-        ("peer.members.joincalls", "label", 1, 0),
+        ("peer.members.entering.joincalls", "label", 1, 0),
     ],
 )
 def test_kill_during_a_join_costs_no_second_use(
@@ -104,7 +104,7 @@ def test_kill_during_a_join_costs_no_second_use(
 def test_kill_of_the_admitter_between_disk_and_answer_costs_no_second_use(two: tuple[Computer, Computer]) -> None:
     """The use is on the disk, the joiner has heard nothing: it comes again, and gets what was its own."""
     here, there = two
-    governor = here.dying("peer.members.admission", "Admitted", 1, "govern")
+    governor = here.dying("peer.members.admitting.admission", "Admitted", 1, "govern")
     wait_until(lambda: any((here.folder.parent / "run").glob("*/*.json")))
     code = here.invite()
     joining = there.start("join", code)

@@ -20,6 +20,7 @@ from typing import Final
 
 from peer.home import MarketHome, private_directory
 from peer.homelock import lock
+from peer.wholefile import unwritable
 from protocol.errors import BadConfig, HomeBusy, UsageError
 
 LEFTOVER_AGE_S: Final = 7 * 24 * 3600
@@ -58,15 +59,6 @@ def drafting(markets: Path, mark: str, *, resume: bool = False) -> Iterator[Draf
         finally:
             if not draft.kept:
                 shutil.rmtree(draft.home.path, ignore_errors=True)
-
-
-def unwritable(path: Path, error: OSError) -> BadConfig:
-    """What to tell when the disk does not take a market's home."""
-    return BadConfig(
-        f"{path} cannot be written.",
-        why=f"The system says: {error.strerror or error}.",
-        do="Make room on the disk, or set VENDUE_HOME to a directory that you may write to.",
-    )
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 from peer.audit.records import read_records
 from peer.home import MarketHome
+from peer.members.admitting.register import Register
 from peer.members.charters import newest_charter, read_charter, verifier
-from peer.members.register import Register
 from protocol.certificate import Certified, OutOfTime, fault_of, read_certificate
 from protocol.codec import Malformed
 from protocol.errors import UsageError

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from peer.members.admitting.register import BY_SEAT, Entry, Register
 from peer.members.charters import market_id
 from peer.members.hostmember import certify, wall_clock_ms
-from peer.members.register import BY_SEAT, Entry, Register
 from peer.net.meet.knocks import (
     ADDRESSES_MAX,
     Admitted,

@@ -19,11 +19,11 @@ from typing import Final, NamedTuple
 
 from peer.home import NAME_PATTERN, MarketHome, market_home, markets_here
 from peer.members.charters import market_id, open_charter, read_charter
-from peer.members.clocks import CLOCKS_APART_MAX_MS, difference
-from peer.members.draft import Draft
+from peer.members.entering.clocks import CLOCKS_APART_MAX_MS, difference
+from peer.members.entering.draft import Draft
+from peer.members.entering.nobody import nobody
+from peer.members.entering.refusals import refusal
 from peer.members.hostmember import HostMember
-from peer.members.nobody import nobody
-from peer.members.refusals import refusal
 from peer.net.meet.asking import Ask
 from peer.net.meet.knocks import Admitted, Elsewhere, Knock, NotAdmitted, Redeem, Standing, open_item
 from peer.net.meet.searching import Lobbies

@@ -11,7 +11,7 @@ from pathlib import Path
 from peer import keystore
 from peer.home import MarketHome
 from peer.homelock import lock
-from peer.members.admission import Admitter
+from peer.members.admitting.admission import Admitter
 from peer.members.charters import newest_charter
 from protocol.errors import BadConfig, HomeBusy, UsageError
 from protocol.invitation import AdmitterKey

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from peer.home import MarketHome
 from peer.members.charters import market_id, newest_charter
+from peer.members.entering.joincalls import certified_by_key, label
 from peer.members.hostmember import HostMember, wall_clock_ms
-from peer.members.joincalls import certified_by_key, label
 from peer.net.meet.knocks import Redeem
 from peer.settings import Settings
 from peer.wholefile import write_whole

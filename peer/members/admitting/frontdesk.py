@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from peer.home import MarketHome
-from peer.members.admission import Desk, direct
-from peer.members.admitters import admitter_in
-from peer.members.handover import charters_of
-from peer.members.register import Register
+from peer.members.admitting.admission import Desk, direct
+from peer.members.admitting.admitters import admitter_in
+from peer.members.admitting.handover import charters_of
+from peer.members.admitting.register import Register
 from peer.net.endpoints import address
 from peer.net.meet.discovery import Discovery
 from peer.net.meet.knocks import Admitted, Item, Knock, NotAdmitted, Redeem, Renew, Why, open_item, pack

@@ -15,11 +15,11 @@ from typing import Final
 from peer import keystore
 from peer.home import MarketHome, PeerHome, private_directory
 from peer.homelock import lock
+from peer.members.admitting.register import BY_HAND, Entry, Register
 from peer.members.charters import authority_in, keep_charter, read_charter, write_charter
-from peer.members.draft import drafting
+from peer.members.entering.draft import drafting
+from peer.members.entering.settingsfile import settings_text
 from peer.members.hostmember import HostMember, certify, wall_clock_ms
-from peer.members.register import BY_HAND, Entry, Register
-from peer.members.settingsfile import settings_text
 from peer.wholefile import write_whole
 from protocol.certificate import Right
 from protocol.errors import HomeBusy, UsageError

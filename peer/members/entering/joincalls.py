@@ -10,9 +10,8 @@ from typing import Final
 from peer.config import Config
 from peer.home import MarketHome, data_home, runtime_home
 from peer.members.charters import market_id, newest_charter
-from peer.members.draft import drafting
-from peer.members.hostmember import HostMember, wall_clock_ms
-from peer.members.joining import (
+from peer.members.entering.draft import drafting
+from peer.members.entering.joining import (
     Found,
     check_certificate,
     draft_mark,
@@ -21,8 +20,9 @@ from peer.members.joining import (
     move_in,
     redeem,
 )
-from peer.members.refusals import refusal
-from peer.members.settingsfile import settings_text
+from peer.members.entering.refusals import refusal
+from peer.members.entering.settingsfile import settings_text
+from peer.members.hostmember import HostMember, wall_clock_ms
 from peer.net.endpoints import on_loopback, split_address
 from peer.net.interfaces import interfaces, resolve
 from peer.net.locks.keys import TransportKeys
