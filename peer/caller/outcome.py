@@ -84,9 +84,8 @@ class Done:
     proof: Proof = field(repr=False)
 
 
-def is_over(contract: Contract, *, final: bool) -> bool:
+def is_over(state: State, *, final: bool) -> bool:
     """Tell whether a caller needs to wait no longer; with `final`, a settlement alone is not enough."""
-    state = contract.reading.state
     if state is State.SETTLED:
         return not final
     return state in (State.FINAL, State.CANCELLED, State.VETOED, State.VOID)

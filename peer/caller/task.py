@@ -56,10 +56,10 @@ class Task:
         return self._over.done()
 
     def moved(self, reading: Reading) -> None:
-        """Take note that the contract has a new reading."""
+        """Take note of a reading: the next one, though the contract may be further by now."""
         self._stages.append(reading)
         self._moved.set()
-        if not self._over.done() and is_over(self._contract, final=self._final):
+        if not self._over.done() and is_over(reading.state, final=self._final):
             self._over.set_result(None)
 
     def fail(self, error: VendueError) -> None:
