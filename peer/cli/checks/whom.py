@@ -1,9 +1,8 @@
-"""Whom a person means by a printed id, the beginning of one, or a name on a card."""
+"""Who is known on this computer, and whom a person means by an id, the beginning of one, or a name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 from peer import keystore
 from peer.audit.records import homes_of
@@ -11,14 +10,9 @@ from peer.caller.market import Market
 from peer.home import MarketHome
 from peer.members.admitting.memberlist import Known, members_known
 from peer.members.hostmember import wall_clock_ms
-from protocol.errors import UsageError, VendueError
-from protocol.keys import Ed25519Sealer, PeerId, parse_peer, print_peer
-
-PREFIX_MIN: Final = 4
-"""Characters of an id that one has to type at least."""
-WHOLE_MIN: Final = 50
-"""With so many characters a whole id was meant, and there is a slip in it."""
-SHOWN_MAX: Final = 5
+from peer.members.meant import who_is_meant, whole_id
+from protocol.errors import VendueError
+from protocol.keys import Ed25519Sealer, PeerId
 
 
 class Acquaintances:
@@ -30,20 +24,7 @@ class Acquaintances:
 
     def find(self, said: str, market: Market) -> PeerId | None:
         """The one who is meant, among these and those who are seen now. Raises UsageError if it may be several."""
-        try:
-            return parse_peer(said)
-        except ValueError as error:
-            letters = said.replace("-", "").strip().lower()
-            if len(letters) >= WHOLE_MIN:
-                raise UsageError(f"{said[:80]!r} is no peer id: {error}.", do="See: vendue peers --json") from None
-        fits = sorted(set(self._called(said, market)) or set(self._beginning(letters, market)))
-        if len(fits) > 1:
-            raise UsageError(
-                f"{len(fits)} peers are called {said[:80]!r}.",
-                why=f"They are {', '.join(print_peer(peer) for peer in fits[:SHOWN_MAX])}.",
-                do="Type the peer id of the one that is meant.",
-            )
-        return PeerId(fits[0]) if fits else None
+        return whole_id(said) or who_is_meant(said, self._called(said, market), self._all(market))
 
     def _called(self, name: str, market: Market) -> Iterator[bytes]:
         """Whoever is here under a name; if nobody is, whoever was."""
@@ -52,10 +33,6 @@ class Acquaintances:
         yield from here or [peer for peer, home in self.homes.items() if home == name]
         if not here:
             yield from (peer for peer, one in self.members.items() if one.name == name)
-
-    def _beginning(self, letters: str, market: Market) -> Iterator[bytes]:
-        if len(letters) >= PREFIX_MIN:
-            yield from (peer for peer in self._all(market) if print_peer(peer).replace("-", "").startswith(letters))
 
     def _all(self, market: Market) -> set[bytes]:
         runtime = market.runtime

@@ -13,16 +13,15 @@ from peer.audit.records import read_records
 from peer.home import MarketHome
 from peer.members.admitting.register import Register
 from peer.members.charters import newest_charter, read_charter, verifier
+from peer.members.meant import who_is_meant, whole_id
 from protocol.certificate import Certified, OutOfTime, fault_of, read_certificate
 from protocol.codec import Malformed
 from protocol.errors import UsageError
 from protocol.invitation import role_of
-from protocol.keys import PeerId, parse_peer, print_peer, short_peer
+from protocol.keys import PeerId, short_peer
 from protocol.notices import Card
 
 MEMBER: Final = "member"
-PREFIX_MIN: Final = 4
-"""Characters of a peer id that one has to type at least."""
 
 
 class Known(NamedTuple):
@@ -71,25 +70,12 @@ def members_known(market: MarketHome, *, wall_ms: int) -> list[Known]:
 
 def find_member(known: Iterable[Known], said: str) -> PeerId:
     """Who is meant by a peer id, the beginning of one, or a name. A whole id need not be known. Raises UsageError."""
-    try:
-        return parse_peer(said)
-    except ValueError:
-        pass
-    letters = said.replace("-", "").lower()
-    fits = [one for one in known if said == one.name or _begins(one.peer, letters)]
-    if len(fits) == 1:
-        return fits[0].peer
-    if not fits:
+    known = list(known)
+    called = (one.peer for one in known if one.name == said)
+    meant = whole_id(said) or who_is_meant(said, called, (one.peer for one in known))
+    if meant is None:
         raise UsageError(f"No member called {said[:80]!r} is known here.", do="See: vendue member list")
-    raise UsageError(
-        f"{len(fits)} members are called {said[:80]!r}.",
-        why=f"They are {', '.join(print_peer(one.peer) for one in fits[:5])}.",
-        do="Type the peer id of the one that is meant.",
-    )
-
-
-def _begins(peer: bytes, letters: str) -> bool:
-    return len(letters) >= PREFIX_MIN and print_peer(peer).replace("-", "").startswith(letters)
+    return meant
 
 
 def _read(raw: bytes) -> Certified | None:
