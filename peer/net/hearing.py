@@ -7,7 +7,6 @@ is given up by libzmq and called again from here, after a pause.
 from __future__ import annotations
 
 import contextlib
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +15,7 @@ import zmq
 
 from peer.net.endpoints import fault_of_address
 from peer.net.guard.conduct import Conduct
+from peer.net.guard.waiting import Waiting, WaitingLimits
 from peer.net.sockets import Sockets
 from peer.net.watch import readable
 from protocol.errors import UsageError
@@ -24,8 +24,8 @@ _NOBLOCK: Final = int(zmq.NOBLOCK)
 _SRCFD: Final = int(zmq.SRCFD)
 CHUNK: Final = 256
 """Frames that are metered at once: of each member in them all pass, or none."""
-AHEAD_MAX: Final = 2_048
-"""Frames that wait here to be worked off; the others wait in libzmq's queues."""
+CHUNKS_MAX: Final = 8
+"""So many of them at a time, so that a flood holds up no turn; the others wait in libzmq's queues."""
 
 
 @dataclass(slots=True)
@@ -34,6 +34,10 @@ class HearingCounts:
 
     connections_refused: int = 0
     odd_frames: int = 0
+    thrown_away: int = 0
+    """Frames that had been let in, of members that turned out to send too much before it was their turn."""
+    pushed_out: int = 0
+    """... and of those that had the most waiting, when too much waited in all."""
 
 
 class Hearing:
@@ -45,6 +49,8 @@ class Hearing:
         conduct: Conduct,
         *,
         penalise: Callable[[bytes], None],
+        sponsor_of: Callable[[bytes], bytes],
+        waiting: WaitingLimits,
         connections_max: int,
         redial_ms: int,
     ) -> None:
@@ -57,11 +63,11 @@ class Hearing:
         self._recv: Callable[[int, bool], zmq.Frame] = self._socket.recv  # type: ignore[assignment]
         self.look_soon: Callable[[], None] = lambda: None
         """Called when the socket has to be looked at again: whatever is done with it may take its signal."""
-        self.call_back: Callable[[], None] = lambda: None
-        """Called when there is more to receive, and nothing more may come in."""
-        self._waiting: deque[tuple[bytes, bytes]] = deque()
-        """Frames that were metered and let through, and from whom."""
-        self.counts = HearingCounts()
+        self.call_back: Callable[[float], None] = lambda delay_s: None
+        """Called to say in how many seconds there is more to receive, also if nothing more comes in."""
+        self._waiting = Waiting(waiting, sponsor_of=sponsor_of, share=lambda: self._sources.share)
+        """Frames that were metered and let through."""
+        self._counts = HearingCounts()
 
     # Frames
 
@@ -76,23 +82,33 @@ class Hearing:
     def receive(self, most: int) -> list[bytes]:
         """Take at most `most` frames that have arrived, less what is more than its member may send."""
         self._read_ahead()
-        taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
-        self._sources.last = [peer for _, peer in taken]
-        if self._waiting:
-            self.call_back()
-        return [frame for frame, _ in taken]
+        frames, self._sources.last = self._waiting.take(most, self._clock())
+        self.come_back()
+        return frames
 
     @property
     def has_more(self) -> bool:
-        """Tell whether there is something to receive."""
-        return bool(self._waiting) or readable(self._socket)
+        """Tell whether there is something to receive now."""
+        return readable(self._socket) or self._waiting.ready_s(self._clock()) == 0.0
+
+    def come_back(self) -> None:
+        """Have us called back when there is more to receive of what was read and not used yet."""
+        ready_s = self._waiting.ready_s(self._clock())
+        if ready_s is not None:
+            self.call_back(ready_s)
+
+    @property
+    def counts(self) -> HearingCounts:
+        """What was not heard, so far."""
+        self._counts.pushed_out = self._waiting.pushed_out
+        return self._counts
 
     def _read_ahead(self) -> None:
         """Meter frames as they come in, not as they are worked off: a reader held up by a flood would see none."""
-        while len(self._waiting) < AHEAD_MAX:
+        for _ in range(CHUNKS_MAX):
             frames, came_on, is_empty = self._drain()
             frames, loud = self._sources.sift(frames, came_on, self._clock())
-            self._waiting.extend(zip(frames, self._sources.last, strict=True))
+            self._waiting.put(frames, self._sources.last)
             if is_empty:
                 self._sources.emptied()
             for peer in loud:
@@ -135,7 +151,7 @@ class Hearing:
             raise UsageError("This address cannot be connected to.", why=fault, do="Check it where it came from.")
         self.disconnect(peer)
         if len(self._sources) >= self._connections_max:
-            self.counts.connections_refused += 1
+            self._counts.connections_refused += 1
             return False
         is_called = any(other.server_key == server_key for other in self._sources.at(publish))
         now_s = self._clock()
@@ -153,7 +169,8 @@ class Hearing:
             self._hang_up_at(source.address)
 
     def pause(self, peer: bytes) -> None:
-        """Hear `peer` no more for as long as it is penalised; nothing happens if it was not connected."""
+        """Hear `peer` no more for as long as it is penalised, nor what waits of it."""
+        self._counts.thrown_away += self._waiting.throw_away(peer)
         source = self._sources.call_later(peer, self._clock())
         if source is not None:
             self._hang_up_at(source.address)
@@ -179,7 +196,7 @@ class Hearing:
 
     def _skip(self, message: zmq.Frame) -> None:
         """Throw away a message of several parts: no honest publisher sends one."""
-        self.counts.odd_frames += 1
+        self._counts.odd_frames += 1
         peer = self._sources.on(int(message.get(_SRCFD)))
         while message.more:
             message = self._recv(_NOBLOCK, False)

@@ -12,6 +12,7 @@ from peer.net.endpoints import Endpoints, is_v6
 from peer.net.guard.conduct import ConductLimits
 from peer.net.guard.doorkeeping import DoorLimits
 from peer.net.guard.letters import LetterLimits
+from peer.net.guard.waiting import WaitingLimits
 from peer.net.locks.binding import bind, bind_at
 from peer.net.locks.keys import LOBBY, MARKET, Locks
 from protocol.errors import BadConfig
@@ -47,6 +48,7 @@ class TransportLimits:
     conduct: ConductLimits = field(default_factory=ConductLimits)
     doors: DoorLimits = field(default_factory=DoorLimits)
     letters: LetterLimits = field(default_factory=LetterLimits)
+    waiting: WaitingLimits = field(default_factory=WaitingLimits)
 
 
 class Sockets:

@@ -98,8 +98,8 @@ class Transport:
             identify=locks.identify, offend=self.penalise,
         )  # fmt: skip
         self._hearing = Hearing(
-            sockets, conduct, penalise=self.penalise, connections_max=limits.connections_max,
-            redial_ms=limits.conduct.redial_ms,
+            sockets, conduct, penalise=self.penalise, sponsor_of=warden.sponsor_of, waiting=limits.waiting,
+            connections_max=limits.connections_max, redial_ms=limits.conduct.redial_ms,
         )  # fmt: skip
         self.endpoints = sockets.bind(hosts, ports)
         self._watches: tuple[Watch, ...] = ()
@@ -145,7 +145,7 @@ class Transport:
         self._look_at_publisher()
 
     def receive(self, most: int) -> list[bytes]:
-        """Take at most `most` frames that have arrived; if that many came, `ready` is called again for the rest."""
+        """Take at most `most` frames that have arrived; `ready` is called again for the rest, when it is their turn."""
         if not self._always:
             self.attend()
         return self._hearing.receive(most)
@@ -227,7 +227,7 @@ class Transport:
             *(Watch(loop, socket, look) for socket, look in self._conduct.watched()),
         )
         self._look_at_publisher, self._hearing.look_soon = publisher.look_soon, subscriber.look_soon
-        self._hearing.call_back = subscriber.call_soon
+        self._hearing.call_back = subscriber.call_in
         self._tick(loop)
 
     def attend(self) -> None:
@@ -252,8 +252,7 @@ class Transport:
         """Call `ready` again, soon if something came in the pause."""
         for watch in self._watches:
             watch.resume()
-        if self._hearing.has_more:
-            self._hearing.call_back()
+        self._hearing.come_back()
 
     def close(self) -> None:
         """Close every socket of this Context; blocks at most `linger_ms`, so that a goodbye can leave."""
@@ -262,7 +261,8 @@ class Transport:
         if self._timer is not None:
             self._timer.cancel()
         self._watches = self._always = ()
-        self._look_at_publisher = self._hearing.look_soon = self._hearing.call_back = _nobody_listens
+        self._look_at_publisher = self._hearing.look_soon = _nobody_listens
+        self._hearing.call_back = lambda delay_s: None
         self._context.destroy()
 
     # Inside

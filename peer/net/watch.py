@@ -27,11 +27,12 @@ class Watch:
     After one call of `ready` there may be none until the reader has read to the end, or has called `look_soon`.
     """
 
-    __slots__ = ("_descriptor", "_looking", "_loop", "_open", "_ready", "_socket")
+    __slots__ = ("_call_due", "_descriptor", "_looking", "_loop", "_open", "_ready", "_socket")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, socket: zmq.Socket[bytes], ready: Callable[[], None]) -> None:
         self._loop, self._socket, self._ready = loop, socket, ready
         self._descriptor = int(socket.getsockopt(zmq.FD))
+        self._call_due: asyncio.Handle | None = None
         self._looking = False
         self._open = False
         self.resume()
@@ -40,6 +41,7 @@ class Watch:
         """Call `ready` no more; what arrives meanwhile waits in the socket. May be called twice."""
         if self._open:
             self._loop.remove_reader(self._descriptor)
+            self._call_no_more()
             self._open = False
 
     def resume(self) -> None:
@@ -55,11 +57,18 @@ class Watch:
             self._looking = True
             self._loop.call_soon(self._look_again)
 
-    def call_soon(self) -> None:
-        """Call `ready` in the loop's next round: for what was read from the socket and not used yet."""
-        self._loop.call_soon(self._call)
+    def call_in(self, delay_s: float) -> None:
+        """Call `ready` then, and not when was said before: for what was read from the socket and not used yet."""
+        self._call_no_more()
+        self._call_due = self._loop.call_later(delay_s, self._call) if delay_s else self._loop.call_soon(self._call)
+
+    def _call_no_more(self) -> None:
+        if self._call_due is not None:
+            self._call_due.cancel()
+            self._call_due = None
 
     def _call(self) -> None:
+        self._call_due = None
         if self._open:
             self._ready()
 

@@ -36,6 +36,21 @@ async def test_a_flood_of_rubbish_is_cut_off_and_auctions_settle(stage: Stage) -
         await stage.settle(5)
 
 
+async def test_first_burst_is_thrown_away_before_it_is_checked(stage: Stage) -> None:
+    """Different statements, each under a signature that holds: the dearest there is. A few are checked, and no more."""
+    worker = stage.worker
+    with Rogue(stage) as rogue:
+        await rogue.meet(worker)
+        frames = [stage.governance + rogue.voice.sealed(rogue.card()) for _ in range(AT_ONCE)]
+        before = worker.turn.verdicts.total()
+        for frame in frames:
+            rogue.publisher.push(frame)
+        await until(lambda: worker.transport.penalised(rogue.papers.peer))
+        refusals, checked = worker.transport.refusals, worker.turn.verdicts.total() - before
+        assert refusals["thrown_away"] > checked
+        await stage.settle(5)
+
+
 async def test_auctions_settle_while_good_frames_are_repeated_without_end(stage: Stage) -> None:
     """The same good card again and again: each is a question that could be answered, and none is answered so often."""
     worker = stage.worker
@@ -54,7 +69,8 @@ async def test_auctions_settle_while_good_frames_are_repeated_without_end(stage:
         async with meanwhile(flood()):
             for _ in range(3):
                 await stage.settle(10)
-            await until(lambda: worker.turn.verdicts["ignore (nobody): seen before"] > 100, why="there was no flood")
+            await until(lambda: worker.turn.verdicts["ignore (nobody): seen before"], why="there was no flood")
+            await until(lambda: worker.transport.refusals["too_much_of_member"] > 100, why="there was no flood")
 
 
 async def test_a_flood_of_requests_is_cut_off_and_auctions_settle(stage: Stage) -> None:

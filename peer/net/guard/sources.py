@@ -92,6 +92,11 @@ class Sources:
         """Whose the frames are that passed last, in order."""
         self.counts = SourceCounts()
 
+    @property
+    def share(self) -> float:
+        """How many times its rates everybody has: more if we hear of each member what it says to all others."""
+        return self._limits.everything_share if self.hears_everything else 1.0
+
     def add(self, peer: bytes, address: str, server_key: bytes, call_s: float) -> None:
         """Expect `peer` at `address` from now on; it has been called, and is called anew if that comes to nothing."""
         self._by_peer[peer] = Source(peer, address, server_key, call_s)
@@ -200,14 +205,12 @@ class Sources:
             received = None if source.descriptor is None else descriptors.bytes_received(source.descriptor)
             if received is not None:
                 came, source.metered = received - source.metered, received
-                share = self._limits.everything_share if self.hears_everything else 1.0
-                if came > share * (rate.burst + 2 * rate.per_second * passed_s):
+                if came > self.share * (rate.burst + 2 * rate.per_second * passed_s):
                     loud.append(source.peer)
         return loud
 
     def _meter(self, now_s: float, share: float) -> Meter:
-        if self.hears_everything:
-            share *= self._limits.everything_share
+        share *= self.share
         rates = (self._limits.member_frames, self._limits.member_bytes)
         return Meter(*(Rate(rate.per_second * share, rate.burst * share) for rate in rates), now_s=now_s)
 

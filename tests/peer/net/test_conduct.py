@@ -14,6 +14,7 @@ from peer.net.guard.letters import LetterLimits
 from peer.net.guard.rates import Rate
 from peer.net.guard.sources import SourceLimits
 from peer.net.guard.visitors import VisitorLimits
+from peer.net.guard.waiting import WaitingLimits
 from peer.net.transport import TransportLimits
 from tests.peer.net.wires import Member, Wires, open_transport, stranger
 
@@ -58,6 +59,40 @@ def test_flooding_member_is_kept_out_and_comes_back_by_itself(wires: Wires) -> N
     reader.heard.clear()
     loud.transport.publish(reader.topic + b"sorry")
     wires.until(lambda: reader.topic + b"sorry" in reader.heard)
+
+
+def test_first_burst_of_a_flood_holds_up_nobody(wires: Wires) -> None:
+    """Of two hundred frames that were let in before, ten are worked off before another member's only one."""
+    slow = TransportLimits(
+        conduct=ConductLimits(sources=SourceLimits(member_frames=Rate(0.001, 200))),
+        waiting=WaitingLimits(pace=Rate(0.001, 10)),
+    )
+    reader, loud, honest = wires.member(slow), wires.member(), wires.member()
+    wires.join(loud, reader)
+    wires.join(honest, reader)
+    flood(loud, reader.topic, frames=200)
+    wires.until(lambda: reader.heard)
+    honest.transport.publish(reader.topic + b"honest")
+    wires.until(lambda: reader.topic + b"honest" in reader.heard)
+    assert len(reader.heard) <= 11
+    assert not reader.transport.has_more
+
+
+def test_what_waits_of_a_member_is_thrown_away_when_it_is_kept_out(wires: Wires) -> None:
+    """A flood was let in before it was known for one, and next to nothing of it is worked off."""
+    limits = TransportLimits(conduct=QUICK.conduct, waiting=WaitingLimits(pace=Rate(0.001, 10)))
+    reader, loud = wires.member(limits), wires.member()
+    wires.join(loud, reader)
+    wires.members.remove(reader)
+    flood(loud, reader.topic, frames=150)
+    wires.until(lambda: reader.heard.extend(reader.transport.receive(1_000)) or len(reader.heard) >= 10)
+    flood(loud, reader.topic)
+    wires.until(lambda: reader.heard.extend(reader.transport.receive(1_000)) or reader.transport.penalised(loud.peer))
+    assert len(reader.heard) == 10
+    assert refused(reader, "thrown_away") >= 140
+    wires.members.append(reader)
+    wires.until(lambda: not reader.transport.penalised(loud.peer))
+    assert len(reader.heard) == 10
 
 
 def test_too_many_bytes_are_too_much_as_well(wires: Wires) -> None:
