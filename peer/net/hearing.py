@@ -22,9 +22,9 @@ from protocol.errors import UsageError
 
 _NOBLOCK: Final = int(zmq.NOBLOCK)
 _SRCFD: Final = int(zmq.SRCFD)
-CHUNK: Final = 256
+CHUNK: Final = 128
 """Frames that are metered at once: of each member in them all pass, or none."""
-CHUNKS_MAX: Final = 8
+CHUNKS_MAX: Final = 16
 """So many of them at a time, so that a flood holds up no turn; the others wait in libzmq's queues."""
 
 
@@ -103,6 +103,13 @@ class Hearing:
         self._counts.pushed_out = self._waiting.pushed_out
         return self._counts
 
+    def look(self) -> None:
+        """Now and then: take note that nothing has come, or have it read."""
+        if readable(self._socket):
+            self.look_soon()
+        else:
+            self._sources.emptied(self._clock())
+
     def _read_ahead(self) -> None:
         """Meter frames as they come in, not as they are worked off: a reader held up by a flood would see none."""
         for _ in range(CHUNKS_MAX):
@@ -110,7 +117,7 @@ class Hearing:
             frames, loud = self._sources.sift(frames, came_on, self._clock())
             self._waiting.put(frames, self._sources.last)
             if is_empty:
-                self._sources.emptied()
+                self._sources.emptied(self._clock())
             for peer in loud:
                 self._penalise(peer)
             if is_empty:

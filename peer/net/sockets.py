@@ -32,7 +32,9 @@ class TransportLimits:
     answer_bytes_max: int = 512 * 1024  # twice a page of an answer
     knock_bytes_max: int = 4 * 1024  # a hello with its certificate has 2
     send_queue_frames: int = 32_768  # per reader: a second of a busy market; beyond it frames are dropped unseen
-    receive_queue_frames: int = 32_768  # per sender: what a long turn may let pile up
+    receive_queue_frames: int = (
+        4_096  # per sender: what four seconds may let pile up; unlocking more would cost us time
+    )
     fetch_queue_frames: int = 64  # per asker and per asked: more outstanding questions nobody has
     lobby_queue_frames: int = 4  # a visitor asks a question or two
     connections_max: int = 1024  # twice this in descriptors must be allowed (RLIMIT_NOFILE)

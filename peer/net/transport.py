@@ -275,7 +275,8 @@ class Transport:
         self._timer = loop.call_later(self.limits.conduct.look_ms / 1000, self._tick, loop)
 
     def _look_around(self) -> None:
-        """Now and then: penalise who was too loud, and call again whom libzmq has given up."""
+        """Now and then: see whether we are late, penalise who was too loud, call again whom libzmq has given up."""
+        self._hearing.look()
         for peer in self._conduct.sweep():
             self.penalise(peer)
         self._hearing.call_again()

@@ -40,10 +40,14 @@ class Bucket:
     tokens: float
     then_s: float
 
-    def refill(self, now_s: float) -> None:
-        """Take the tokens of the time that has passed; a clock that steps back brings none and costs none."""
+    def refill(self, now_s: float, late_s: float = 0.0) -> None:
+        """Take the tokens of the time that has passed; a clock that steps back brings none and costs none.
+
+        Of the time that we are late by, none is lost: what came in it has waited for us.
+        """
         if now_s > self.then_s:
-            self.tokens = min(self.rate.burst, self.tokens + (now_s - self.then_s) * self.rate.per_second)
+            room = self.rate.burst + late_s * self.rate.per_second
+            self.tokens = min(room, self.tokens + (now_s - self.then_s) * self.rate.per_second)
         self.then_s = now_s
 
 
@@ -58,10 +62,13 @@ class Meter:
         self.patience = patience
         self.dropped = [0.0] * len(rates)
 
-    def pass_through(self, now_s: float, *amounts: float) -> Passage:
-        """Take `amounts`, one per rate; a bucket that is full again has forgiven what was dropped before."""
+    def pass_through(self, now_s: float, *amounts: float, late_s: float = 0.0) -> Passage:
+        """Take `amounts`, one per rate; a bucket that is full again has forgiven what was dropped before.
+
+        `late_s` is for how long nobody has looked at what came.
+        """
         for index, bucket in enumerate(self._buckets):
-            bucket.refill(now_s)
+            bucket.refill(now_s, late_s)
             if bucket.tokens >= bucket.rate.burst:
                 self.dropped[index] = 0.0
         if all(bucket.tokens >= amount for bucket, amount in zip(self._buckets, amounts, strict=True)):
@@ -89,14 +96,14 @@ class Table(Generic[K]):
         self._make, self._entries_max = make, entries_max
         self._meters: dict[K, Meter] = {}
 
-    def pass_through(self, key: K, now_s: float, *amounts: float) -> Passage:
+    def pass_through(self, key: K, now_s: float, *amounts: float, late_s: float = 0.0) -> Passage:
         """Take `amounts` for `key`. A newcomer at a full table gets nothing: it is full of those who just did much."""
         meter = self._meters.get(key)
         if meter is None:
             if len(self._meters) >= self._entries_max and not self._make_room(now_s):
                 return Passage.DROPPED
             meter = self._meters[key] = self._make(now_s)
-        return meter.pass_through(now_s, *amounts)
+        return meter.pass_through(now_s, *amounts, late_s=late_s)
 
     def forget(self, key: K) -> None:
         """Begin anew with `key`."""

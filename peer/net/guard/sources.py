@@ -28,12 +28,14 @@ class SourceLimits:
     # The busiest honest member of a market of 320 auctions/s sends a bidder 90 frames/s and 0.38 MB/s, and a governor,
     # who hears everything, 170 frames/s; eleven busy peers of one computer together send it 810. Bundles grow with the
     # load, so frames hardly do, and bytes grow in proportion: 1.3 MB/s at 1000 auctions/s.
-    member_frames: Rate = field(default=Rate(1_000, 1_000))  # each may cost a check: a fifth of a core
+    # What a network held back comes at once: no more than a second and a half of it, or a heartbeat would be missed.
+    member_frames: Rate = field(default=Rate(1_000, 256))  # each may cost a check: a fifth of a core
     member_bytes: Rate = field(default=Rate(16e6, 64e6))  # at once: sixteen of the largest frames
     everything_share: float = 4.0  # of these, for whoever hears everything: a manager talks to many at once
     sponsor_share: float = 4.0  # of these, for a computer's peers together
+    late_ms_max: int = 4_000  # what came while we were held up is not too much; in this time a queue is full
     strikes: Rate = field(default=Rate(0.1, 16))  # frames that only a connection can be blamed for
-    queue_frames: int = 32_768  # of one connection, as the socket holds
+    queue_frames: int = 4_096  # of one connection, as the socket holds
 
 
 @dataclass(slots=True)
@@ -88,6 +90,8 @@ class Sources:
         self._former: set[int] = set()
         """Descriptors of connections that ended since the queue was last seen empty."""
         self._loads: Counter[bytes] = Counter()
+        self._emptied_s: float | None = None
+        """When our subscriber's queue was last seen empty."""
         self.last: list[bytes] = []
         """Whose the frames are that passed last, in order."""
         self.counts = SourceCounts()
@@ -158,8 +162,9 @@ class Sources:
                 if source.descriptor == descriptor:
                     source.descriptor = None
 
-    def emptied(self) -> None:
-        """Our subscriber's queue was seen empty: nothing of any former connection is in it."""
+    def emptied(self, now_s: float) -> None:
+        """Our subscriber's queue was seen empty: nothing of any former connection is in it, and we are not late."""
+        self._emptied_s = now_s
         if self._former or self._used_again:
             used = {source.descriptor for source in self._by_peer.values()}
             for descriptor in self._former - used:
@@ -211,8 +216,13 @@ class Sources:
 
     def _meter(self, now_s: float, share: float) -> Meter:
         share *= self.share
-        rates = (self._limits.member_frames, self._limits.member_bytes)
-        return Meter(*(Rate(rate.per_second * share, rate.burst * share) for rate in rates), now_s=now_s)
+        limits = (self._limits.member_frames, self._limits.member_bytes)
+        rates = (Rate(rate.per_second * share, rate.burst * share) for rate in limits)
+        return Meter(*rates, now_s=now_s)
+
+    def _late_s(self, now_s: float) -> float:
+        """For how long what comes in now may have waited for us."""
+        return 0.0 if self._emptied_s is None else min(now_s - self._emptied_s, self._limits.late_ms_max / 1000)
 
     def _part(self, source: Source) -> None:
         """What it has said and nobody has read is nobody's from now on."""
@@ -250,8 +260,8 @@ class Sources:
         return NOBODY
 
     def _passes(self, peer: bytes, load: int, size: int, now_s: float, loud: list[bytes]) -> bool:
-        price = self._price_of(peer, now_s)
-        passage = self._members.pass_through(peer, now_s, load * price, size * price)
+        price, late_s = self._price_of(peer, now_s), self._late_s(now_s)
+        passage = self._members.pass_through(peer, now_s, load * price, size * price, late_s=late_s)
         if peer == NOBODY:
             self.counts.nobodys += load
             return passage is Passage.OPEN
@@ -262,7 +272,7 @@ class Sources:
                 loud.append(peer)
             return False
         sponsor = self._sponsor_of(peer)
-        passage = self._sponsors.pass_through(sponsor, now_s, load, size)
+        passage = self._sponsors.pass_through(sponsor, now_s, load, size, late_s=late_s)
         if passage is Passage.ENOUGH:
             loud.append(
                 max((one for one in self._loads if self._sponsor_of(one) == sponsor), key=self._loads.__getitem__)

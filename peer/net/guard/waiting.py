@@ -25,7 +25,7 @@ _ROUNDING: Final = 1e-6
 class WaitingLimits:
     """How much of one member is worked off at a time, and how much of all may wait."""
 
-    pace: Rate = field(default=Rate(1_000, 32))  # as fast as it may send; at once, 5 ms of checks
+    pace: Rate = field(default=Rate(1_000, 16))  # as fast as it may send; at once, 3 ms of checks
     sponsor_share: float = 4.0  # of this, for a computer's peers together
     each: int = 8  # frames of one, a millisecond of checks, before it is the next one's turn
     frames_max: int = 32_768  # of all: what one connection's queue holds; a member may send 1,000 at once

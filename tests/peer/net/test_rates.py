@@ -18,6 +18,15 @@ def test_burst_passes_and_then_the_rate() -> None:
     assert [meter.pass_through(0.5, 1) for _ in range(6)] == [Passage.OPEN] * 5 + [Passage.DROPPED]
 
 
+def test_what_came_while_nobody_looked_may_be_as_much_more() -> None:
+    """A reader that was held up for three seconds finds a burst and three seconds' worth at once, and blames nobody."""
+    meter = Meter(TEN, now_s=0.0)
+    meter.pass_through(0.0, 5)
+    passages = [meter.pass_through(4.0, amount, late_s=3.0) for amount in (51, 50, 1)]
+    assert [passage is Passage.OPEN for passage in passages] == [False, True, False]
+    assert meter.pass_through(9.0, 21) is not Passage.OPEN, "once it is in time there is a burst again"
+
+
 def test_enough_is_enough_only_without_a_quiet_time_between() -> None:
     """Who drops a little and rests is forgiven; who goes on is to be disconnected."""
     meter = Meter(TEN, now_s=0.0)

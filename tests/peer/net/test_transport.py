@@ -15,6 +15,7 @@ from peer.net.guard.conduct import ConductLimits
 from peer.net.guard.doorkeeping import Presence
 from peer.net.guard.rates import Rate
 from peer.net.guard.sources import SourceLimits
+from peer.net.guard.waiting import WaitingLimits
 from peer.net.locks.keys import make_keys
 from peer.net.transport import Transport, TransportLimits
 from protocol.errors import BadConfig, UsageError
@@ -27,6 +28,7 @@ import sys, time
 from peer.net.locks.keys import TransportKeys
 from peer.net.guard.rates import Rate
 from peer.net.guard.sources import SourceLimits
+from peer.net.guard.waiting import WaitingLimits
 from peer.net.transport import Transport
 from tests.peer.net.wires import LOBBY_SECRET, Register
 publish, server, topic, public, secret = sys.argv[1], *map(bytes.fromhex, sys.argv[2:])
@@ -154,7 +156,10 @@ def test_own_oversized_frame_is_refused_before_it_leaves(wires: Wires) -> None:
 
 def test_burst_is_drained_whole(wires: Wires) -> None:
     """Twenty thousand frames before the first is read fit the queues."""
-    plenty = TransportLimits(conduct=ConductLimits(sources=SourceLimits(member_frames=Rate(1, 20_000))))
+    much = Rate(1, 20_000)
+    plenty = TransportLimits(
+        conduct=ConductLimits(sources=SourceLimits(member_frames=much)), waiting=WaitingLimits(pace=much)
+    )
     publisher, reader = wires.member(), wires.member(plenty)
     wires.join(publisher, reader)
     for number in range(20_000):
@@ -245,9 +250,9 @@ async def test_short_portions_drain_everything(wires: Wires) -> None:
     publisher, reader = wires.member(), wires.member()
     wires.join(publisher, reader)
     listening(reader, most=3)
-    for _ in range(1000):
+    for _ in range(250):
         publisher.transport.publish(reader.topic)
-    await until(lambda: len(reader.heard) == 1000)
+    await until(lambda: len(reader.heard) == 250)
 
 
 async def test_pause_and_resume_lose_nothing(wires: Wires) -> None:
@@ -264,15 +269,15 @@ async def test_pause_and_resume_lose_nothing(wires: Wires) -> None:
     listening(publisher)
     publisher.transport.pause()
     late.hear(publisher)
-    for number in range(500):
+    for number in range(250):
         publisher.transport.publish(reader.topic + number.to_bytes(2, "big"))
     await until(lambda: reader.heard)
-    while len(reader.heard) < 500:
+    while len(reader.heard) < 250:
         before = len(reader.heard)
         reader.transport.resume()
         reader.transport.resume()
         await until(lambda before=before: len(reader.heard) > before)
-    assert reader.heard == [reader.topic + number.to_bytes(2, "big") for number in range(500)]
+    assert reader.heard == [reader.topic + number.to_bytes(2, "big") for number in range(250)]
     assert publisher.here() == {reader.peer}
     publisher.transport.resume()
     await until(lambda: publisher.here() == {reader.peer, late.peer})
