@@ -1,10 +1,10 @@
 """One member that floods, or the same process burning as much CPU time without a connection.
 
     python -m peer.bench.network.flooder FRAMES_PER_SECOND           a member of the market that VENDUE_... says
-    python -m peer.bench.network.flooder --alone CPU_SECONDS_PER_SECOND
+    python -m peer.bench.network.flooder --alone FILE                what FILE says of such a flood
 
-What it floods with is the dearest there is: different statements, each under a signature of its own that holds. Each
-second it says how many frames it has sent.
+It begins when it reads a line. What it floods with is the dearest there is: different statements, each under a
+signature of its own that holds. Told to stop, it says how many frames it has sent, and when it had burnt how much.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
+from bisect import bisect
 from itertools import cycle
+from pathlib import Path
 
 from peer import config
 from peer.bench.bidder import SKILL
@@ -31,7 +34,7 @@ from protocol.topics import governance_topic, skill_topic
 FRAMES = 20_000
 """Different frames: with more of them in a second than this, some are said again."""
 SLICE_S = 0.005
-_PAGE = bytes(1 << 20)
+_PAGE = bytes(1 << 16)
 
 
 def frames_of(runtime: Runtime) -> list[bytes]:
@@ -49,46 +52,55 @@ def frames_of(runtime: Runtime) -> list[bytes]:
 
 
 async def flood(per_second: float) -> None:
-    """Be a member, and then a flood, until told to stop."""
+    """Be a member, and when told to a flood, until told to stop."""
     settings = config.load({"mdns": False, "log_level": "error"}).settings
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     async with launch(settings, name="flooder") as runtime:
         frames = cycle(frames_of(runtime))
-        print(json.dumps({"ready": True}), flush=True)
-        sent, told, due = 0, loop.time(), 0.0
+        await loop.run_in_executor(None, await_the_start)
+        began, burnt_before, sent, due = loop.time(), time.process_time(), 0, 0.0
+        burnt: list[tuple[float, float]] = []
         while not stop.is_set():
             due = min(due + per_second * SLICE_S, per_second)
             until = loop.time() + SLICE_S
-            while due >= 1 and loop.time() < until:
-                for _ in range(min(100, int(due))):
+            while due >= 100 and loop.time() < until:
+                for _ in range(100):
                     runtime.transport.publish(next(frames))
                 sent, due = sent + 100, due - 100
-            if loop.time() - told >= 1:
-                print(json.dumps({"per_second": round(sent / (loop.time() - told))}), flush=True)
-                sent, told = 0, loop.time()
+            burnt.append((round(loop.time() - began, 4), round(time.process_time() - burnt_before, 4)))
             await asyncio.sleep(max(0.0, until - loop.time()))
+        print(json.dumps({"per_second": round(sent / (loop.time() - began)), "burnt": burnt}), flush=True)
 
 
-def burn(share: float) -> None:
-    """Use this share of a core, or of two, with nobody there."""
-    if share > 1 and os.fork():
-        share -= 1
-    elif share > 1:
-        share = 1.0
+def burn(burnt: list[tuple[float, float]]) -> None:
+    """Use as much CPU time as a flood had, when it had, in two threads as it has; with nobody there."""
+    moments = [moment for moment, _ in burnt]
+    await_the_start()
+    began, burnt_before = time.monotonic(), time.process_time()
+
+    def work() -> None:
+        while (now := bisect(moments, time.monotonic() - began)) < len(burnt):
+            if time.process_time() - burnt_before < burnt[now][1]:
+                hashlib.sha256(_PAGE).digest()
+            else:
+                time.sleep(SLICE_S / 5)
+
+    for _ in range(2):
+        threading.Thread(target=work, daemon=True).start()
+    signal.pause()
+
+
+def await_the_start() -> None:
+    """Say that all is ready, and read a line."""
     print(json.dumps({"ready": True}), flush=True)
-    while True:
-        began = time.thread_time()
-        until = time.monotonic() + 20 * SLICE_S
-        while time.thread_time() - began < 20 * SLICE_S * share and time.monotonic() < until:
-            hashlib.sha256(_PAGE[: 1 << 16]).digest()
-        time.sleep(max(0.0, until - time.monotonic()))
+    sys.stdin.readline()
 
 
 if __name__ == "__main__":
     configure("error")
     if sys.argv[1] == "--alone":
-        burn(float(sys.argv[2]))
+        burn(json.loads(Path(sys.argv[2]).read_text()))
     else:
         asyncio.run(flood(float(sys.argv[1])))
