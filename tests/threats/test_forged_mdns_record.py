@@ -13,6 +13,7 @@ import msgspec
 
 from peer.caller.market import Market
 from peer.launch import launch
+from peer.net.meet.discovery import Discovery, Way
 from peer.net.meet.introductions import Hello
 from peer.runtime import Runtime
 from tests.threats.forger import forging
@@ -58,16 +59,40 @@ async def test_a_forged_record_moves_no_live_session(tmp_path: Path) -> None:
             await stage.settle()
             discovery, peer = stage.caller.runtime.discovery, stage.worker.node.peer
             before = discovery.find(peer)
+            hung_up = _hung_up(stage.caller.runtime)
             impostor.pose_as(stage.worker)
             async with forging(stage.market) as forger:
                 record = await forger.announce(peer, impostor.me.lobby)
                 own = await forger.announce(peer, stage.worker.discovery.introduction().lobby)
                 stranger = await forger.announce(stage.papers("nobody").peer, impostor.me.lobby)
+                last = await forger.announce(stage.papers("no other").peer, impostor.me.fetch)
                 await until(lambda: impostor.said_hello, why="the forger is not heard at all")
+                await until(lambda: impostor.me.fetch in _announced(discovery), why="nor is its last record")
                 await stage.settle(3)
-                for each in (record, own, stranger):
+                for each in (record, own, stranger, last):
                     await forger.take_back(each)
+                await until(lambda: impostor.me.fetch not in _announced(discovery), why="no goodbye is heard")
                 await stage.settle(3)
             assert discovery.find(peer) == before
+            assert peer not in hung_up, "it was called anew"
             assert peer in stage.caller.runtime.node.directory.here
             assert impostor.me.publish not in {found.endpoints.publish for found in discovery.known}
+
+
+def _announced(discovery: Discovery) -> set[int]:
+    """The ports of lobbies that are known by mDNS alone."""
+    found = (place.addresses[0] for place in discovery.places if place.way is Way.MDNS)
+    return {int(address.rpartition(":")[2]) for address in found}
+
+
+def _hung_up(runtime: Runtime) -> list[bytes]:
+    """Whom a peer hears no more, from now on."""
+    hung_up: list[bytes] = []
+    disconnect = runtime.transport.disconnect
+
+    def spied(peer: bytes) -> None:
+        hung_up.append(peer)
+        disconnect(peer)
+
+    runtime.transport.disconnect = spied  # type: ignore[method-assign]
+    return hung_up
