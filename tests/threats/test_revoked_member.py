@@ -6,10 +6,14 @@ whoever shows it; what it has said before stands.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgpack
 import zmq
 
-from peer.net.meet.introductions import Refused, open_item
+from peer.home import market_home
+from peer.members.hostmember import HostMember
+from peer.net.meet.introductions import Newer, Refused, open_item
 from peer.net.requests import Ids, pack_request
 from protocol.bundle import evidence_of
 from tests.threats.rogue import Rogue, heard
@@ -41,8 +45,8 @@ async def test_a_revoked_member_is_cut_off_and_not_let_in_again(stage: Stage) ->
         assert after.id not in caller.node.holdings.seen
 
 
-async def test_the_lobby_tells_a_revoked_member_nothing(stage: Stage) -> None:
-    """A hello with a revoked certificate gets one phrase, and no neighbours; before the revocation it got all."""
+async def test_the_lobby_tells_a_revoked_member_that_it_is_out_and_no_more(stage: Stage) -> None:
+    """A hello with a revoked certificate gets one phrase and the charter that says so, and no neighbours."""
     to = target(stage.worker)
     with Rogue(stage) as rogue:
         await rogue.meet(stage.worker)
@@ -51,10 +55,29 @@ async def test_the_lobby_tells_a_revoked_member_nothing(stage: Stage) -> None:
         line = rogue.hello(to)
         await until(lambda: line.socket.poll(0), why="no answer")
         ((answer,),) = line.drain()
-        (item,) = msgpack.unpackb(answer)[1]
-        told = open_item(item)
+        told, charter = map(open_item, msgpack.unpackb(answer)[1])
         assert isinstance(told, Refused)
         assert told.why == "member is revoked"
+        assert isinstance(charter, Newer)
+        assert charter.evidence == evidence_of(stage.newest, stage.authority)
+        line = rogue.hello(to, version=2)
+        await until(lambda: line.socket.poll(0), why="no answer")
+        assert len(msgpack.unpackb(line.drain()[0][0])[1]) == 1, "what it knows it need not be told"
+
+
+async def test_the_peers_of_a_revoked_computer_part_as_well(stage: Stage, tmp_path: Path) -> None:
+    """They are cut off before they can hear why; from whoever they call then they do, and believe it."""
+    seed = target(stage.worker).lobby.removeprefix("tcp://")
+    home = stage.elsewhere(tmp_path / "elsewhere")
+    ada, bob = [await stage.run(name, home=home, seeds=(seed,)) for name in ("ada", "bob")]
+    await stage.know(stage.worker, ada.node.peer)
+    await stage.know(ada, bob.node.peer)
+    stage.revoke(HostMember.load(market_home(stage.settings.market, home).member).peer)
+    await until(lambda: ada.node.peer not in stage.worker.node.directory.here)
+    for one in (ada, bob):
+        await until(lambda one=one: one.constitution.membership.charter.body.version == 2, why="it never hears of it")
+        await until(lambda one=one: not one.node.directory.here, why="they trade on among themselves")
+    await stage.settle(3)
 
 
 async def test_an_accomplice_cannot_say_it_for_a_revoked_member(stage: Stage) -> None:

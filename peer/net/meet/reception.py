@@ -1,7 +1,8 @@
 """Answering a hello: who we are, who else is here, and a charter newer than the asker's.
 
-Nothing is said to anybody without a certificate that holds for the very key of the connection. Whoever asks is a place
-to knock from then on, and no more: which of its hosts can be reached from here only a knock can tell.
+Nothing is said to anybody without a certificate that holds for the very key of the connection, but to whom the charter
+has put out: that charter, so that its computer's peers part as well. Whoever asks is a place to knock from then on, and
+no more: which of its hosts can be reached from here only a knock can tell.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from peer.net.meet.introductions import (
     sign_here,
 )
 from protocol.bundle import evidence_of
-from protocol.certificate import read_certificate
+from protocol.certificate import REVOKED, read_certificate
 from protocol.codec import Malformed
 from protocol.keys import Sealer
 from protocol.membership import Membership
@@ -52,20 +53,25 @@ class Reception:
         """Answer the holder of a transport key."""
         why = self._fault(hello, key)
         if why is not None:
-            return [pack(Refused(why, self._wall_clock()))]
+            return [pack(Refused(why, self._wall_clock())), *(self._newer(hello) if why == REVOKED else [])]
         self._on_caller(hello.me)
         others = (one for one in self._neighbours() if one.peer_id != hello.me.peer_id)
         charter = self._membership.charter
-        newer = charter.body.version > hello.charter_version
         here = sign_here(
             self._me(), hello, key, self._sealer, wall_ms=self._wall_clock(), charter_version=charter.body.version,
             software=self._software,
         )  # fmt: skip
         return [
             pack(here),
-            *([pack(Newer(evidence_of(charter, self._sealer)))] if newer else []),
+            *self._newer(hello),
             *(pack(one) for one in islice(others, NEIGHBOURS_MAX)),
         ]
+
+    def _newer(self, hello: Hello) -> list[bytes]:
+        """The newest charter, if the asker does not know it."""
+        charter = self._membership.charter
+        newer = charter.body.version > hello.charter_version
+        return [pack(Newer(evidence_of(charter, self._sealer)))] if newer else []
 
     def _fault(self, hello: Hello, key: bytes) -> str | None:
         if hello.market_tag != self._tag:
