@@ -9,6 +9,7 @@ import sys
 from peer import config
 from peer.agent import Agent
 from peer.bench.unlocked import unlocked
+from peer.garbage import collect_seldom
 from peer.launch import launch
 from peer.policyfile import load_policy
 from peer.telemetry import configure
@@ -38,6 +39,7 @@ async def run(number: int, capacity: int) -> None:
     async with launch(
         settings, name=f"bidder-{number}" if number >= 0 else "governor", agent=agent, policy=policy
     ) as peer:
+        collect_seldom()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, peer.stopped.set_result, None)
         await peer.stopped
 

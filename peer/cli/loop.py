@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from peer.cli import interrupt
 from peer.cli.ending import INTERRUPTED
+from peer.garbage import collect_seldom
 from peer.host.lifeline import hold_on
 
 GOODBYE_S: Final = 1.0
@@ -51,6 +52,7 @@ def leave_no_dump() -> None:
 async def until_asked_to_stop(stopped: asyncio.Future[None]) -> int:
     """Wait for Ctrl-C or SIGTERM; the exit code of each. Raises what `stopped` has if the peer stops by itself.
 
+    From here on the process is a peer that has all it needs, and nothing else.
     A moment later the signals do again what they always do: who presses Ctrl-C again does not want to wait for a
     goodbye, but one that comes twice at once (from a shell, and from what it started) is one.
     """
@@ -65,6 +67,7 @@ async def until_asked_to_stop(stopped: asyncio.Future[None]) -> int:
     for number, code in codes.items():
         loop.add_signal_handler(number, ask, code)
     stopped.add_done_callback(lambda _: ask(0))
+    collect_seldom()
     code = await asked
     loop.call_later(GOODBYE_S, lambda: [loop.remove_signal_handler(number) for number in codes])
     if stopped.done():

@@ -1,0 +1,36 @@
+"""The collector of cycles in a process that is one peer."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+PROGRAM = """
+import gc, json
+from peer.garbage import YOUNG_MAX, collect_seldom
+
+class Ring:
+    alive = 0
+    def __init__(self):
+        self.me = self
+        Ring.alive += 1
+    def __del__(self):
+        Ring.alive -= 1
+
+kept = [Ring() for _ in range(1000)]
+collect_seldom()
+most = 0
+for _ in range(10 * YOUNG_MAX):
+    Ring()
+    most = max(most, Ring.alive)
+print(json.dumps({"most": most, "limit": YOUNG_MAX, "kept": gc.get_freeze_count()}))
+"""
+
+
+def test_what_refers_to_itself_is_freed_though_seldom_looked_for() -> None:
+    """However many cycles come about, no more of them lie about than the collector waits for."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    assert told["most"] <= told["limit"] + 2_000
+    assert told["kept"] > 1_000
