@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from protocol import limits
 from protocol.actions import Action, Say
@@ -28,7 +30,7 @@ ASK_AFTER_MS: Final = 1_000
 """How long after the bid window a bidder that heard nothing asks for the first time."""
 
 
-class _OpenBid(NamedTuple):
+class _OpenBid(Struct, frozen=True, gc=False):
     announcement: Statement[Announcement]
     answer: AnyStatement
     until_ms: int

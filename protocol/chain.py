@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from msgspec import Struct
+
 from protocol.keys import Digest
 from protocol.statements import (
     Acceptance,
@@ -43,7 +45,7 @@ _RECALL_CITES: Final[Mapping[RecallReason, type[Body]]] = {
 }
 
 
-class Position(NamedTuple):
+class Position(Struct, frozen=True, gc=False):
     """Where one path through the chain stands."""
 
     state: State
@@ -92,8 +94,8 @@ def advance(here: Position, step: AnyStatement, held: Held) -> Position | Missin
         winners = (*here.winners, step.body.winner)
         return Position(to, steps, here.epoch + 1, step, winners, False)  # type: ignore[arg-type]
     if to is State.OPEN:
-        return here._replace(state=to, steps=steps, award=None, renewed=False)
-    return here._replace(state=to, steps=steps, renewed=here.renewed or isinstance(step.body, Renewal))
+        return Position(to, steps, here.epoch, None, here.winners, False)
+    return Position(to, steps, here.epoch, here.award, here.winners, here.renewed or isinstance(step.body, Renewal))
 
 
 _Fault = Missing | str | None

@@ -6,7 +6,9 @@ Certificates and revocations bind at the door, for new statements, and never in 
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from protocol.codec import encode
 from protocol.keys import Digest
@@ -84,7 +86,7 @@ def revoked_by(charter: Charter) -> frozenset[bytes]:
     return frozenset(revocation.member for revocation in charter.revocations)
 
 
-class Gate(NamedTuple):
+class Gate(Struct, frozen=True, kw_only=True, gc=False):
     """The oversight that one task needs."""
 
     go: bool

@@ -8,7 +8,8 @@ announcement's feed form a chain by `prev`; only the chain, the votes and a proo
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from protocol import limits
 from protocol.chain import Position, advance
@@ -63,7 +64,7 @@ class Contract:
         self._children: dict[bytes, list[AnyStatement]] = {}
         self._orphans: list[AnyStatement] = []
         self._reading: Reading | None = None
-        self._walked: _Walk | None = None
+        self._walked = self._beginning()
         """The chain as last walked; answers and votes leave it as it is."""
 
     @property
@@ -79,8 +80,8 @@ class Contract:
             return self._learn_bid(statement)
         self.held[statement.id] = statement
         self._reading = None
-        if self._walked is not None and (body in CHAIN_KINDS or statement.id in self._walked.missing):
-            self._walked = None
+        if body in CHAIN_KINDS or statement.id in self._walked.missing:
+            self._walk_again(statement)
         if body in CHAIN_KINDS:
             self._learn_step(statement)
         elif body in (Permit, Veto):
@@ -96,8 +97,9 @@ class Contract:
             return False
         self.bids.append(bid)  # type: ignore[arg-type]
         self.held[bid.id] = bid
-        if self._walked is not None and bid.id in self._walked.missing:
-            self._reading = self._walked = None
+        if bid.id in self._walked.missing:
+            self._reading = None
+            self._walk_again(bid)
         return True
 
     def _learn_step(self, step: AnyStatement) -> None:
@@ -131,9 +133,9 @@ class Contract:
     # The fold
 
     def _fold(self) -> Reading:
-        if self._walked is None:
-            self._walked = self._walk()
-        position, fault, missing, settled = self._walked
+        if not self._walked.whole:
+            self._walked = self._walk(self._walked)
+        position, fault = self._walked.position, self._walked.fault
         award, state = position.award, position.state
         end = position.steps[-1] if state in (State.SETTLED, State.CANCELLED) else None
         orphaned = False
@@ -141,9 +143,11 @@ class Contract:
             state, end, orphaned = State.CANCELLED, min(self._orphans, key=lambda orphan: orphan.id), True
         if fault is not None:
             state = State.VOID
-        final = any(self._permits(settlement.id, of) for settlement, of in settled)
-        task_vetoed = self._vetoes(None)
-        vetoed = task_vetoed or any(self._vetoes(of) for _, of in settled)
+        final = task_vetoed = vetoed = False
+        if self.votes:
+            final = any(self._permits(settlement.id, of) for settlement, of in self._walked.settled)
+            task_vetoed = self._vetoes(None)
+            vetoed = task_vetoed or any(self._vetoes(of) for _, of in self._walked.settled)
         if final:
             state = State.FINAL
         if vetoed:
@@ -152,18 +156,30 @@ class Contract:
         effects = self.announcement.body.effect is not EffectClass.PURE
         return Reading(
             state=state, phase=phase, epoch=position.epoch, award=award, go=effects and position.renewed, answer=answer,
-            steps=position.steps, end=end, orphaned=orphaned, fault=fault, missing=missing,
+            steps=position.steps, end=end, orphaned=orphaned, fault=fault, missing=self._walked.missing,
             permitted=award is not None and self._permits(award.id, award),
             epoch_vetoed=award is not None and self._vetoes(award), task_vetoed=task_vetoed,
             compromised=final and vetoed,
         )  # fmt: skip
 
-    def _walk(self) -> _Walk:
-        """Follow the chain; behind a fork follow every branch, for a settlement there may still be ratified."""
+    def _beginning(self) -> _Walk:
+        """Where every walk begins."""
         start = Position(State.OPEN, (self.announcement,), 0, None, (), False)
-        main, fault, missing = start, None, list[Digest]()
-        settled: list[tuple[AnyStatement, Statement[Award]]] = []
-        paths = [start]
+        return _Walk(start, None, frozenset(), (), whole=False)
+
+    def _walk_again(self, learnt: AnyStatement) -> None:
+        """Something was learnt that lies on the chain: go on from its end, if that is all, or from the beginning."""
+        walked = self._walked
+        if walked.fault is None and not walked.missing and learnt.prev == walked.position.steps[-1].id:
+            self._walked = _Walk(walked.position, None, walked.missing, walked.settled, whole=False)
+        else:
+            self._walked = self._beginning()
+
+    def _walk(self, begun: _Walk) -> _Walk:
+        """Follow the chain; behind a fork follow every branch, for a settlement there may still be ratified."""
+        main, fault, missing = begun.position, None, list[Digest]()
+        settled = list(begun.settled)
+        paths = [main]
         while paths:
             here = paths.pop()
             steps = self._children.get(here.steps[-1].id, ())
@@ -181,7 +197,7 @@ class Contract:
                     fault = fault or there
                 else:
                     missing.append(there.id)
-        return _Walk(main, fault, frozenset(missing), settled)
+        return _Walk(main, fault, frozenset(missing), tuple(settled), whole=True)
 
     def _phase(self, position: Position) -> tuple[Phase, AnyStatement | None]:
         award = position.award
@@ -265,13 +281,15 @@ class Contract:
         return result.about if result is not None and isinstance(result.body, Result) else None
 
 
-class _Walk(NamedTuple):
+class _Walk(Struct, frozen=True, gc=False):
     """Where the chain leads, what breaks or stops it, and each settlement on any of its branches."""
 
     position: Position
     fault: str | None
     missing: frozenset[Digest]
-    settled: list[tuple[AnyStatement, Statement[Award]]]
+    settled: tuple[tuple[AnyStatement, Statement[Award]], ...]
+    whole: bool
+    """Nothing that was learnt since lies on the chain."""
 
 
 def fold(announcement: Statement[Announcement], statements: Iterable[AnyStatement], charter: Charter) -> Reading:

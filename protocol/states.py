@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from protocol.keys import Digest
 from protocol.statements import AnyStatement, Award, Body, Cancel, Recall, Renewal, Settlement, Statement
@@ -75,7 +77,7 @@ END_RANK: Final[Mapping[State, int]] = {
 PHASE_RANK: Final[Mapping[Phase, int]] = {phase: rank for rank, phase in enumerate(Phase)}
 
 
-class Reading(NamedTuple):
+class Reading(Struct, frozen=True, kw_only=True, gc=False):
     """What a set of statements says about one contract."""
 
     state: State

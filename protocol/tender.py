@@ -7,7 +7,9 @@ timer runs out. Saying the step, and saying it again, is `protocol.manager`.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from protocol import limits
 from protocol.auction import decide, eligible
@@ -55,7 +57,7 @@ def has_effects(announcement: Statement[Announcement]) -> bool:
     return announcement.body.effect is not EffectClass.PURE
 
 
-class Step(NamedTuple):
+class Step(Struct, frozen=True, gc=False):
     """A step to say: its body, what it is about."""
 
     body: Body

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from protocol import limits
 from protocol.keys import Digest
 from protocol.statements import AnyStatement
 
 
-class _Guest(NamedTuple):
+class _Guest(Struct, frozen=True, gc=False):
     statement: AnyStatement
     until_ms: int
 

@@ -113,7 +113,7 @@ class FavouringManager(Liar):
             return step
         self.lies += 1
         favour = msgspec.structs.replace(award, winner=dearest.author, bid=dearest.id, price=dearest.body.price)
-        return step._replace(body=favour)
+        return Step(favour, step.about)
 
 
 def _other_bids(manager: Process, award: AnyStatement) -> Sequence[Statement[Bid]]:

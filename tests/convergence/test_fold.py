@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,7 +30,7 @@ def shuffled(case: Case, chance: random.Random) -> list[AnyStatement]:
 def expected_of(reading: Reading) -> Expected:
     """A reading in the oracle's terms."""
     fault = reading.fault if reading.fault in (None, "forked chain") else "illegal step"
-    return Expected(**reading._replace(fault=fault)._asdict())
+    return Expected(**{**msgspec.structs.asdict(reading), "fault": fault})
 
 
 @pytest.mark.spec("M-6.1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from protocol.contract import Contract
 from protocol.events import Vote
@@ -92,7 +93,7 @@ def a_reading_depends_on_more_than_the_set(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(folds, "SAMPLED_OF", 1)
     stage = Stage(folds.SameSet)
     held = stage.contract(stage.a, stage.task())
-    held._reading = held.reading._replace(epoch=9)
+    held._reading = replace(held.reading, epoch=9)
     stage.market.at_rest()
 
 

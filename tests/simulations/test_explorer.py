@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from protocol import limits, tender
 from protocol.actions import Action
@@ -80,7 +81,7 @@ def test_a_start_without_a_permit_is_found(monkeypatch: pytest.MonkeyPatch) -> N
     confirm = Contractor._confirm
 
     def careless(self: Contractor, job: Any, reading: Any, now_ms: int) -> list[Action]:
-        return confirm(self, job, reading._replace(permitted=True), now_ms)
+        return confirm(self, job, replace(reading, permitted=True), now_ms)
 
     monkeypatch.setattr(Contractor, "_confirm", careless)
     found("governed-irreversible", faults_max=0, moves_max=12, promise="PermittedFirst")
