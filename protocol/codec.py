@@ -27,9 +27,10 @@ _STATEMENT_FIELDS: Final = 9
 _ENVELOPE: Final = tuple(get_type_hints(Statement, include_extras=True).values())[1 : _STATEMENT_FIELDS - 1]
 _TYPES: Final[dict[str, Any]] = {tag: GenericAlias(tuple, (str, *_ENVELOPE, kind.body)) for tag, kind in KINDS.items()}
 """Tag → the types of the nine fields, bounds and all."""
-_DECODERS: Final = {msgpack.packb(tag): msgspec.msgpack.Decoder(fields) for tag, fields in _TYPES.items()}
+_DECODERS: Final = {msgpack.packb(tag): msgspec.msgpack.Decoder(fields).decode for tag, fields in _TYPES.items()}
 """The bytes of a tag → what reads such a statement in one go."""
 _encode: Final = msgspec.msgpack.Encoder().encode
+_sha256: Final = hashlib.sha256
 
 B = TypeVar("B", bound=Body)
 
@@ -85,24 +86,24 @@ _PHRASES: Final = (
 
 def statement_id(payload: bytes) -> Digest:
     """SHA-256(0x00 ‖ DSSE pre-authentication encoding of `payload`): 32 bytes, the RFC 6962 leaf hash."""
-    return Digest(hashlib.sha256(b"%b%d %b" % (_LEAF_AND_TYPE, len(payload), payload)).digest())
+    return Digest(_sha256(_LEAF_AND_TYPE + b"%d " % len(payload) + payload).digest())
 
 
 def decode(payload: bytes, seal: object = None, known_id: Digest | None = None) -> AnyStatement:
     """Read one statement. Raises Malformed with the rule that it breaks."""
     if len(payload) > limits.STATEMENT_MAX:
         raise Malformed("statement too long")
-    decoder = _DECODERS.get(payload[1 : 2 + (payload[1] & _TAG_LENGTH)]) if len(payload) > 1 else None
-    if decoder is not None:
-        try:
-            return _statement(decoder.decode(payload), payload, seal, known_id)
-        except (ValueError, RecursionError):
-            pass  # which rule it breaks is found out more slowly
-    return _decode_by_rules(payload, seal, known_id)
+    try:
+        fields = _DECODERS[payload[1 : 2 + (payload[1] & _TAG_LENGTH)]](payload)
+    except (LookupError, ValueError, RecursionError):
+        fields = _read_by_rules(payload)  # which one it breaks is found out more slowly
+    kind, market, author, feed, seq, prev, made_ms, about, body = fields
+    own_id = known_id or statement_id(payload)
+    return Statement(kind, market, author, feed, seq, prev, made_ms, about, body, payload, own_id, seal)
 
 
-def _decode_by_rules(payload: bytes, seal: object, known_id: Digest | None) -> AnyStatement:
-    """Read one statement rule by rule. Raises Malformed with the first that it breaks."""
+def _read_by_rules(payload: bytes) -> Any:
+    """Read the nine fields rule by rule. Raises Malformed with the first rule that they break."""
     fields = unpack(payload, bytes_max=limits.INLINE_MAX, items_max=limits.REVOCATIONS_MAX)
     if type(fields) is not list or len(fields) != _STATEMENT_FIELDS:
         raise Malformed("not an array of nine fields")
@@ -112,16 +113,9 @@ def _decode_by_rules(payload: bytes, seal: object, known_id: Digest | None) -> A
         raise Malformed("unknown kind")
     try:
         # With bytes named as a type of the input, a string is never taken for the base64 of a byte string.
-        converted = msgspec.convert(fields, statement_type, builtin_types=(bytes,))
+        return msgspec.convert(fields, statement_type, builtin_types=(bytes,))
     except (msgspec.ValidationError, RecursionError, OverflowError):
         raise Malformed(f"fields do not fit {kind}") from None
-    return _statement(converted, payload, seal, known_id)
-
-
-def _statement(fields: tuple[Any, ...], payload: bytes, seal: object, known_id: Digest | None) -> AnyStatement:
-    kind, market, author, feed, seq, prev, made_ms, about, body = fields
-    own_id = known_id or statement_id(payload)
-    return Statement(kind, market, author, feed, seq, prev, made_ms, about, body, payload, own_id, seal)
 
 
 def encode(

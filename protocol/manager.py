@@ -232,8 +232,9 @@ class Manager:
         while True:
             reading = contract.reading
             tender.watch(reading, now_ms)
+            all_answered = reading.state is State.OPEN and self._all_answered(tender)
             barred = self._holdings.charters.revoked
-            step = next_step(tender, reading, now_ms, all_answered=self._all_answered(tender), barred=barred)
+            step = next_step(tender, reading, now_ms, all_answered=all_answered, barred=barred)
             if step is None:
                 break
             self._take_step(contract, step, actions, now_ms)
