@@ -73,3 +73,11 @@ OUTSIDE_CONTRACTS: Final = frozenset({Card, Charter, Checkpoint, Pause})
 """Kinds that belong to no contract: their `prev` is nil, and only their `seq` can fork."""
 CHAIN_KINDS: Final = frozenset({Award, Renewal, Recall, Settlement, Cancel})
 """Kinds that the manager's chain is made of, behind the announcement."""
+
+_FIRST: Final[tuple[type[Body], ...]] = (Charter, Veto)
+PLACE_OF: Final[dict[type[Body], int]] = {
+    body: place for place, body in enumerate([*_FIRST, *[body for body in TAG_OF if body not in _FIRST]])
+}
+"""In which order to take in what is heard at once: a contract's life, but what it lives under and what may stop it is
+known before it.
+"""

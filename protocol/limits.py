@@ -35,6 +35,7 @@ BUNDLE_SHARED_MAX: Final = 64 * 1024  # a larger bundle is not kept whole for on
 BUNDLE_STATEMENTS_MAX: Final = 512  # statements under one signature: bounds the tree and the work before the verify
 PATH_MAX: Final = 10  # hashes of an inclusion path: log2 of the above, and one
 EVIDENCE_FRAME_MAX: Final = 64  # pieces of evidence in one frame: each costs a verify
+TOGETHER_MAX: Final = 64  # frames whose statements are put in order: a turn under load has some twenty
 
 # What a node remembers.
 SEEN_MAX: Final = 65_536  # ids remembered for "seen before": some minutes of a busy market

@@ -240,7 +240,8 @@ class Node:
         actions = [*fork, KEEP, *self.convictions.by_prev(contract, statement)]
         # What waited comes in first: nobody starts on an award whose veto or recall is here already.
         actions += self._released(self.holdings.waiting.release(statement.id), now_ms)
-        return actions + self._moved(contract, statement, now_ms)
+        actions += self._moved(contract, statement, now_ms)
+        return actions
 
     def know_bid(self, contract: Contract, award: Statement[Award]) -> None:
         """An award of a contract held here is learnt: our own bid goes over to it, and the permit it uses."""
@@ -255,10 +256,15 @@ class Node:
     def _released(self, statements: list[AnyStatement], now_ms: int) -> list[Action]:
         actions: list[Action] = []
         for statement in statements:
-            # Their own frames came in earlier, when nobody knew what they were worth.
-            kept = Keep(statement)
-            actions += [kept if action is KEEP else action for action in self._place(statement, now_ms)]
+            actions += self._kept_before(statement, self._place(statement, now_ms))
         return actions
+
+    def _kept_before(self, statement: AnyStatement, actions: list[Action]) -> list[Action]:
+        """What came in earlier and matters now: its frame is gone, if nobody knew then what it was worth."""
+        if self.governor is not None:
+            return [action for action in actions if action is not KEEP]  # it keeps all that it hears
+        kept = Keep(statement)
+        return [kept if action is KEEP else action for action in actions]
 
     def _moved(self, contract: Contract, statement: AnyStatement, now_ms: int) -> list[Action]:
         """Something was learnt about a contract: tell every role that has a part in it."""
@@ -287,7 +293,7 @@ class Node:
         actions: list[Action] = []
         for statement in self.holdings.waiting.take(missing):
             self.holdings.cited(statement)
-            actions += [Keep(statement), *self._learn(contract, statement, now_ms)]
+            actions += self._kept_before(statement, [KEEP, *self._learn(contract, statement, now_ms)])
         return actions
 
     # Questions

@@ -39,6 +39,7 @@ class Replay:
             node.bidder.remember_bid(statement)
         if isinstance(statement.body, Charter):
             node.amendments.recall(statement)  # type: ignore[arg-type]
+            self._recall_guests(statement.id)
         elif contract is not None:
             node.holdings.seen.add(statement.id)
             self._recall_into(contract, statement)
@@ -46,8 +47,9 @@ class Replay:
             node.holdings.stand(statement)  # type: ignore[arg-type]
         elif isinstance(statement.body, Announcement):
             self._recalled[statement.id] = statement  # type: ignore[assignment]
-            for guest in node.holdings.waiting.release(statement.id):
-                self.recall(guest)
+            if node.governor is not None:  # under a charter version that is not back yet
+                node.holdings.waiting.admit(statement.body.charter, statement, 0)
+            self._recall_guests(statement.id)
         elif statement.about is not None and not own:
             node.holdings.waiting.admit(statement.about, statement, 0)
 
@@ -72,9 +74,13 @@ class Replay:
             node.convictions.by_use(statement)
             node.know_bid(contract, statement)  # type: ignore[arg-type]
         node.holdings.learn(contract, statement)
-        for waiting in (statement, contract.announcement):
-            for guest in node.holdings.waiting.release(waiting.id):
-                self.recall(guest)
+        for known in (statement.id, contract.id):
+            self._recall_guests(known)
+
+    def _recall_guests(self, known: Digest) -> None:
+        """What waited for this comes in behind it."""
+        for guest in self._node.holdings.waiting.release(known):
+            self.recall(guest)
 
     def resume(self, now_ms: int) -> list[Action]:
         """After replay: take up every contract that is not over."""

@@ -10,7 +10,7 @@ nothing leaves, and the peer must stop: it cannot know what it has promised.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import msgpack
@@ -23,6 +23,7 @@ from protocol.dues import earliest
 from protocol.errors import Blame, Ruling, Verdict
 from protocol.events import Event, Heard, HeardAgain, Tick
 from protocol.keys import PeerId, Sealer, Signature
+from protocol.kinds import PLACE_OF
 from protocol.node import Node
 from protocol.outbox import EXHIBITS_TAG, Outbox, exhibit_frames
 from protocol.replay import Replay
@@ -32,6 +33,7 @@ from protocol.uninvited import fault_of_evidence
 from protocol.wishes import note_of, wish_in
 
 _TAG_PREFIX = msgpack.packb(EXHIBITS_TAG)
+_Part = list[tuple[int, bytes]]
 
 
 class Journal(Protocol):
@@ -94,18 +96,15 @@ class Turn:
         node, actions = self.node, self._actions
         began = len(actions)
         self.blamed = []
-        for position, frame in enumerate(frames):
-            kept, faults = False, self._faults
-            for event in self._open(frame[TOPIC_LENGTH:]):
+        for part in _parts(frames, limits.TOGETHER_MAX if node.governor is not None else 1):
+            kept = set[int]()
+            for position, event in self._hear(part):
                 for action in node.step(event, now_ms):
                     if action is KEEP:
-                        kept = True
+                        kept.add(position)
                     else:
                         actions.append(action)
-            if kept:
-                self._received.append(frame[TOPIC_LENGTH:])
-            if self._faults != faults:
-                self.blamed.append(position)
+            self._received += [frame for position, frame in part if position in kept]
         for event in events:
             actions += node.step(event, now_ms)
         due = self._node_due_ms = node.deadline_ms()
@@ -215,10 +214,31 @@ class Turn:
 
     # Frames in
 
+    def _hear(self, part: _Part) -> list[tuple[int, Event]]:
+        """What frames say, with the position of each frame: whatever others are about comes before them."""
+        heard: list[tuple[int, Event]] = []
+        for position, frame in part:
+            faults = self._faults
+            events = self._open(frame)
+            heard += [(position, event) for event in events]
+            if self._faults != faults:
+                self.blamed.append(position)
+            if len(part) > 1:
+                self._note_seen(events)
+        if len(part) > 1:
+            heard.sort(key=_place_in_life)
+        return heard
+
+    def _note_seen(self, events: Sequence[Event]) -> None:
+        """What comes once more on another topic, before the node has heard of it, is a question already."""
+        for event in events:
+            if type(event) is Heard:
+                self.node.holdings.seen.add(event.statement.id)
+
     def _open(self, frame: bytes, sealer: Sealer | None = None) -> list[Event]:
         opener, door = (self._opener, self._door) if sealer is None else (open_bundle, open_door)
         sealer = sealer or self.sealer
-        if frame[1 : 1 + len(_TAG_PREFIX)] == _TAG_PREFIX:
+        if _is_of_exhibits(frame):
             return self._open_exhibits(frame, sealer)
         node = self.node
         opened = opener(frame, market=node.market, sealer=sealer, seen=node.holdings.seen, door=door)
@@ -262,6 +282,33 @@ class Turn:
         if opened.repeated:
             self.verdicts["ignore (nobody): seen before"] += len(opened.repeated)
         return [*map(Heard, opened.statements), *map(HeardAgain, opened.repeated)]
+
+
+def _is_of_exhibits(frame: bytes) -> bool:
+    return frame[1 : 1 + len(_TAG_PREFIX)] == _TAG_PREFIX
+
+
+def _parts(frames: Iterable[bytes], most: int) -> Iterator[_Part]:
+    """What is heard together, without topics: runs of bundles, and exhibits alone, for they must be asked for first.
+
+    Authors do not wait for each other, and each has a wire of its own: who hears them all may hear a bid before its
+    announcement. All others hear of a contract from one author, or from those who answer them.
+    """
+    part: _Part = []
+    for position, frame in enumerate(frames):
+        bare = frame[TOPIC_LENGTH:]
+        if part and (len(part) == most or _is_of_exhibits(bare) or _is_of_exhibits(part[-1][1])):
+            yield part
+            part = []
+        part.append((position, bare))
+    if part:
+        yield part
+
+
+def _place_in_life(heard: tuple[int, Event]) -> int:
+    """Where in a contract's life something is said; questions come behind all that may answer them."""
+    event = heard[1]
+    return PLACE_OF[type(event.statement.body)] if type(event) is Heard else len(PLACE_OF)
 
 
 def _is_pure(execute: Execute) -> bool:

@@ -7,9 +7,13 @@ import pytest
 
 from protocol import limits
 from protocol.events import Announce
+from protocol.keys import Digest
 from protocol.outbox import exhibit_frames
-from protocol.topics import TOPIC_LENGTH, skill_topic
-from tests.market import TestMarket
+from protocol.states import State
+from protocol.topics import TOPIC_LENGTH, governance_topic, skill_topic
+from protocol.waiting import WaitingRoom
+from tests.market import TestMarket, TestPeer, charter_with
+from tests.protocol.overheard import PERMISSIVE
 
 
 def wired(market: TestMarket) -> list[bytes]:
@@ -86,3 +90,47 @@ def test_evidence_too_large_for_one_frame_leaves_in_several() -> None:
     assert [piece for group in unpacked for piece in group] == pieces
     assert max(map(len, unpacked)) == limits.EVIDENCE_FRAME_MAX
     assert exhibit_frames([]) == []
+
+
+def overheard() -> tuple[TestPeer, Digest, list[bytes]]:
+    """A governor that comes late, a task that is settled, and every frame about it, the last one first."""
+    market = TestMarket(charter_with(["g"]))
+    market.join("m")
+    for name in ("a", "b"):
+        market.join(name, shout=10)
+    frames = wired(market)
+    task = market.announce("m")
+    market.run(200)
+    said = [frame for frame in reversed(frames) if not frame.startswith(governance_topic(market.charter.id))]
+    return market.join("g", policy=PERMISSIVE), task, said
+
+
+def test_nothing_that_comes_in_at_once_waits_for_something_else_of_it() -> None:
+    """A governor hears every author on a wire of its own, and bids may come before their announcement."""
+    governor, task, frames = overheard()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WaitingRoom, "admit", lambda room, missing, guest, now_ms: pytest.fail(f"{guest} waits"))
+        governor.turn.take(frames, [], 200)
+    assert governor.contract(task).state is State.FINAL, "and our own vote is in it"
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_frames_are_recorded_as_they_came_and_once(at_once: bool) -> None:
+    """Whatever waited for what in a governor: all that it hears is in its journal, with the frame that it came in."""
+    governor, _, frames = overheard()
+    for part in [frames] if at_once else [[frame] for frame in frames]:
+        governor.turn.take(part, [], 200)
+    governor.turn.record(200)
+    recorded, came = governor.journal.rows[-1][0], dict.fromkeys(frame[TOPIC_LENGTH:] for frame in frames)
+    assert len(recorded) == len(set(recorded)) >= 5
+    assert recorded == [frame for frame in came if frame in recorded], "no exhibits, and nothing in another order"
+
+
+def test_what_comes_twice_at_once_is_heard_once() -> None:
+    """The same statement on two topics: the second is a question, and nothing is counted twice."""
+    counts = list[int]()
+    for times in (1, 2):
+        governor, _, frames = overheard()
+        governor.turn.take(frames * times, [], 200)
+        counts.append(governor.turn.verdicts["accept"])
+    assert counts[0] == counts[1]

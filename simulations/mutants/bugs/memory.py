@@ -21,7 +21,7 @@ MEMORY: Final = (
         "prev-forgotten-after-restart", "A restarted peer does not know what it said last in a contract.", "feed",
         "self._last[known or contract] = statement.id", "self._last.setdefault(known or contract, statement.id)",
     ),
-    one_edit("heard-not-recorded", "What was heard is not in the journal.", "turn", "kept = True", "kept = False"),
+    one_edit("heard-not-recorded", "What was heard is not in the journal.", "turn", "kept.add(position)", "pass"),
     one_edit(
         "answer-not-said-again", "Whoever repeats its question is not answered.", "node",
         "if question is None or self._answered.lately(known, now_ms):", "if True:",
