@@ -17,9 +17,10 @@ from peer.home import MarketHome, data_home, markets_here
 from peer.members.admitting.block import read_block, read_text, write_block
 from peer.members.admitting.handover import open_handover
 from peer.members.charters import market_id, newest_charter, open_charter
+from peer.members.entering.again import home_here, is_void, move_back_in
 from peer.members.entering.draft import drafting
 from peer.members.entering.founding import LOCAL
-from peer.members.entering.joining import check_certificate, home_for, member_already, move_in, newest_of
+from peer.members.entering.joining import check_certificate, home_for, move_in, newest_of
 from peer.members.entering.settingsfile import settings_text
 from peer.members.hostmember import HostMember, wall_clock_ms
 from peer.net.endpoints import on_loopback
@@ -83,13 +84,13 @@ def _read_code(code: str) -> Invitation:
 def _join(invocation: Invocation, config: Config, invitation: Invitation, name: str | None) -> None:
     from peer.members.entering.joincalls import join_by_code
 
-    there = member_already(invitation.market_prefix, config.settings.home)
-    if there is not None:
+    there = home_here(invitation.market_prefix, config.settings.home)
+    if there is not None and not is_void(there, wall_clock_ms()):
         _tell(invocation, there, there.certificate.read_bytes(), already=True)
         return
     if wall_clock_ms() >= invitation.until_ms:
         invocation.warn("By this computer's clock the code has expired.")
-    home, certificate = run_to_end(join_by_code(invitation, config, name=name))
+    home, certificate = run_to_end(join_by_code(invitation, config, name=name, again=there))
     _tell(invocation, home, certificate, already=False)
 
 
@@ -121,8 +122,8 @@ def _take(invocation: Invocation, config: Config, file: str, name: str | None) -
     newest = newest_of(handed.charters, first)
     if newest is None:
         raise BadEvidence("The newer charter that was given does not hold.", do="Copy all of it again.")
-    there = member_already(first.id, config.settings.home)
-    if there is not None:
+    there = home_here(first.id, config.settings.home)
+    if there is not None and not is_void(there, wall_clock_ms()):
         _tell(invocation, there, there.certificate.read_bytes(), already=True)
         return
     with drafting(data_home(config.settings.home) / "markets", REQUEST_MARK, resume=True) as draft:
@@ -131,13 +132,16 @@ def _take(invocation: Invocation, config: Config, file: str, name: str | None) -
             raise UsageError("Nothing was requested on this computer.", do="Begin with: vendue join --request")
         host = HostMember.load(draft.home.member)
         check_certificate(handed.certificate, newest, first.id, host, wall_clock_ms())
-        target = home_for(newest, name, config.settings.home)
+        target = there or home_for(newest, name, config.settings.home)
         interface = config.settings.interface if "interface" in invocation.flags else None
         if interface is not None:
             resolve(interface)
         ports = config.settings.ports if "ports" in invocation.flags else ""
         settings = settings_text(interface=interface, ports=ports, seeds=config.settings.seeds)
-        move_in(draft, target, handed.charters, handed.certificate, settings)
+        if there is not None:
+            move_back_in(draft, there, handed.charters, handed.certificate)
+        else:
+            move_in(draft, target, handed.charters, handed.certificate, settings)
     _tell(invocation, target, handed.certificate, already=False)
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from peer.config import Config
 from peer.home import MarketHome, data_home, runtime_home
 from peer.members.charters import market_id, newest_charter
+from peer.members.entering.again import key_to_keep, move_back_in
 from peer.members.entering.draft import drafting
 from peer.members.entering.joining import (
     Found,
@@ -41,17 +42,26 @@ SEARCH_S: Final = 10.0
 """How long the admitter is looked for: multicast is heard within two seconds, and a governor may be starting."""
 
 
-async def join_by_code(invitation: Invitation, config: Config, *, name: str | None) -> tuple[MarketHome, bytes]:
-    """Become a member by a code: the home that was made, and the certificate. Raises what `joining` raises."""
+async def join_by_code(
+    invitation: Invitation, config: Config, *, name: str | None, again: MarketHome | None = None
+) -> tuple[MarketHome, bytes]:
+    """Become a member by a code: the home that was made, and the certificate. Raises what `joining` raises.
+
+    `again` is the home that there is already, where the membership is void.
+    """
     settings = config.settings
     hosts = _hosts(config)
     with drafting(data_home(settings.home) / "markets", draft_mark(invitation), resume=True) as draft:
-        host = HostMember.load_or_create(draft.home.member)
+        kept = key_to_keep(again) if again is not None else None
+        host = kept or HostMember.load_or_create(draft.home.member)
         async with conversation(host, invitation.market_prefix, hosts, settings) as (ask, lobbies):
             found = await find_admitter(invitation, ask, lobbies, host, wait_s=SEARCH_S, wall_ms=wall_clock_ms)
-            target = home_for(found.newest, name, settings.home)
+            target = again or home_for(found.newest, name, settings.home)
             certificate = await redeem(invitation, found, ask, host, draft, label=label(), wall_ms=wall_clock_ms)
-        move_in(draft, target, found.charters, certificate, _settings(config, found.address))
+        if again is not None:
+            move_back_in(draft, again, found.charters, certificate)
+        else:
+            move_in(draft, target, found.charters, certificate, _settings(config, found.address))
     return target, certificate
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from peer.home import NAME_PATTERN, MarketHome, market_home, markets_here
+from peer.home import NAME_PATTERN, MarketHome, market_home
 from peer.members.charters import market_id, open_charter, read_charter
 from peer.members.entering.clocks import CLOCKS_APART_MAX_MS, difference
 from peer.members.entering.draft import Draft
@@ -61,15 +61,6 @@ class Found(NamedTuple):
     charters: tuple[bytes, ...]
     newest: Statement[Charter]
     admitter: bytes
-
-
-def member_already(prefix: bytes, home: str | Path | None) -> MarketHome | None:
-    """The home of the market whose id begins so, where this computer is a member of it."""
-    for name in markets_here(home):
-        market = market_home(name, home)
-        if market.certificate.exists() and read_charter(market.charter).id.startswith(prefix):
-            return market
-    return None
 
 
 # Finding the admitter

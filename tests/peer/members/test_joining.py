@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from peer.home import MarketHome
 from peer.members.charters import newest_charter, read_charter
+from peer.members.entering import again
+from peer.members.entering.again import home_here, is_void, key_to_keep, move_back_in
 from peer.members.entering.clocks import CLOCKS_APART_MAX_MS
 from peer.members.entering.draft import drafting
 from peer.members.entering.joining import (
@@ -19,7 +21,6 @@ from peer.members.entering.joining import (
     draft_mark,
     find_admitter,
     home_for,
-    member_already,
     move_in,
     redeem,
 )
@@ -76,15 +77,20 @@ class Joiner:
         lobbies = Lobbies()
         lobbies.add(DOOR)
         with drafting(self.markets, draft_mark(self.invitation), resume=True) as draft:
-            host = HostMember.load_or_create(draft.home.member)
+            there = home_here(self.invitation.market_prefix, self.folder)
+            kept = key_to_keep(there) if there is not None else None
+            host = kept or HostMember.load_or_create(draft.home.member)
             wire = self.wire = Wire(self.desk, host)
             wire.forge, wire.lost = forge or wire.forge, lost
             found = await self.find(wire, lobbies, host)
-            target = home_for(found.newest, name, self.folder)
+            target = there or home_for(found.newest, name, self.folder)
             certificate = await redeem(
                 self.invitation, found, wire.ask, host, draft, label="b", wall_ms=lambda: self.clock_ms
             )
-            move_in(draft, target, found.charters, certificate, "")
+            if there is not None:
+                move_back_in(draft, there, found.charters, certificate)
+            else:
+                move_in(draft, target, found.charters, certificate, "")
         return target
 
     async def find(self, wire: Wire, lobbies: Lobbies, host: HostMember) -> Found:
@@ -118,8 +124,82 @@ async def test_a_code_becomes_a_home_that_is_whole(joiner: Joiner) -> None:
     claim = read_certificate(home.certificate.read_bytes()).certificate
     assert (claim.member, claim.rights) == (HostMember.load(home.member).peer, AGENT)
     assert os.listdir(joiner.markets) == ["fair"]
-    there = member_already(joiner.invitation.market_prefix, joiner.folder)
-    assert there == home
+    assert home_here(joiner.invitation.market_prefix, joiner.folder) == home
+    assert not is_void(home, joiner.clock_ms)
+
+
+def _lost_key(desk: Bench, home: MarketHome) -> None:
+    home.member.unlink()
+
+
+def _garbled_key(desk: Bench, home: MarketHome) -> None:
+    home.member.write_bytes(b"no key")
+
+
+def _lost_certificate(desk: Bench, home: MarketHome) -> None:
+    home.certificate.unlink()
+
+
+def _garbled_certificate(desk: Bench, home: MarketHome) -> None:
+    home.certificate.write_bytes(b"no certificate")
+
+
+def _revoked(desk: Bench, home: MarketHome) -> None:
+    desk.revoke(HostMember.load(home.member).peer)
+    home.charter_version(2).write_bytes(desk.charters()[1])
+
+
+@pytest.mark.parametrize("spoil", [_lost_key, _garbled_key, _lost_certificate, _garbled_certificate, _revoked])
+async def test_a_void_membership_is_made_anew_in_its_home(
+    joiner: Joiner, spoil: Callable[[Bench, MarketHome], None]
+) -> None:
+    """Who is invited once more comes back to its peers' keys and journals, with its old key if that is of any use."""
+    home = await joiner.join()
+    before = HostMember.load(home.member).peer
+    home.peer("poet").make().journal.write_bytes(b"what was promised")
+    home.settings.write_text("# by hand\n")
+    spoil(joiner.desk, home)
+    assert is_void(home, joiner.clock_ms)
+    joiner.invitation = joiner.desk.invite()
+    assert await joiner.join() == home
+    assert not is_void(home, joiner.clock_ms)
+    kept = spoil in (_lost_certificate, _garbled_certificate)
+    assert (HostMember.load(home.member).peer == before) is kept
+    assert home.peer("poet").journal.read_bytes() == b"what was promised"
+    assert home.settings.read_text() == "# by hand\n"
+    assert os.listdir(joiner.markets) == ["fair"]
+
+
+async def test_a_kill_while_a_membership_is_made_anew_costs_no_second_use(
+    joiner: Joiner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key was there and its certificate was not: the same command goes on with that key."""
+    home = await joiner.join()
+    _lost_key(joiner.desk, home)
+    joiner.invitation = joiner.desk.invite()
+    write, written = again.write_whole, list[Path]()
+
+    def killed(path: Path, content: bytes, **how: object) -> None:
+        if path == home.certificate:
+            raise KeyboardInterrupt
+        written.append(path)
+        write(path, content)
+
+    monkeypatch.setattr(again, "write_whole", killed)
+    with pytest.raises(KeyboardInterrupt):
+        await joiner.join()
+    assert written == [home.member]
+    assert is_void(home, joiner.clock_ms)
+    monkeypatch.setattr(again, "write_whole", write)
+    await joiner.join()
+    assert not is_void(home, joiner.clock_ms)
+
+
+async def test_another_market_that_is_damaged_is_no_obstacle(joiner: Joiner) -> None:
+    """Its charter does not hold: that is its own trouble."""
+    broken = MarketHome(joiner.markets / "broken").make()
+    broken.charter.write_bytes(b"no charter")
+    assert (await joiner.join()).path.name == "fair"
 
 
 async def test_a_later_charter_comes_along(joiner: Joiner) -> None:
