@@ -187,6 +187,10 @@ def private_directory(path: Path, *, secret: bool = False) -> Path:
             why=f"The system says: {error.strerror}.",
             do="Set VENDUE_HOME to a directory that you may write to.",
         ) from None
+    if not stat.S_ISDIR(real.st_mode):
+        raise BadConfig(
+            f"{path} is no directory.", why="Something else has its name.", do="Move it away, and run this again."
+        )
     if {link.st_uid, real.st_uid} != {os.geteuid()}:
         raise BadConfig(
             f"The directory {path} belongs to somebody else.",

@@ -60,6 +60,14 @@ def test_runtime_home_in_the_shared_place_is_one_per_user(monkeypatch: pytest.Mo
     assert mode(runtime_home()) == 0o700
 
 
+def test_file_in_place_of_a_directory_is_named_as_such(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """To close it to others would not help."""
+    monkeypatch.setenv("VENDUE_RUNTIME", str(tmp_path / "run"))
+    (tmp_path / "run").touch()
+    with pytest.raises(BadConfig, match="is no directory"):
+        runtime_home()
+
+
 def test_runtime_home_open_to_others_is_refused_with_the_remedy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from peer.health.roll import ask_all
 from peer.home import MarketHome, PeerHome, data_home, private_directory, runtime_home
 from peer.homelock import lock
 from peer.journal import read_journal
+from peer.members.admitting.register import Register
 from peer.members.entering.founding import read_charter
 from peer.settings import Settings
 from protocol.errors import HomeBusy
@@ -37,6 +38,8 @@ def checks(settings: Settings, market: MarketHome) -> Iterator[Check]:
     yield from guarded("keys", lambda: _keys(market))
     yield from guarded("files", lambda: _files(market))
     yield from guarded("journals", lambda: _journals(market))
+    if market.register.exists():
+        yield from guarded("register", lambda: _register(market))
 
 
 def running(settings: Settings, market: MarketHome) -> Iterator[Check]:
@@ -153,6 +156,13 @@ def _journals(market: MarketHome) -> Check:
     for home in homes:
         read_journal(home.journal, count)
     return Check("journals", "ok", f"{len(homes)} here, {rows} rows, each as it was stored")
+
+
+def _register(market: MarketHome) -> Check:
+    """While it is damaged nobody is let in: a used code could be used again."""
+    let_in = {entry.member for entry in Register(market.register).entries()}
+    noun = "member was" if len(let_in) == 1 else "members were"
+    return Check("register", "ok", f"{len(let_in)} {noun} let in here")
 
 
 def _peers(settings: Settings, market: MarketHome) -> Iterator[Check]:

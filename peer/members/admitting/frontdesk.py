@@ -78,5 +78,7 @@ def _note(answer: Item | None) -> None:
         case Admitted(certificate=certificate):
             claim = read_certificate(certificate).certificate
             logger().info("a member has its certificate", member=short_peer(claim.member), role=role_of(claim.rights))
+        case NotAdmitted(why=Why.BUSY):
+            logger().error("nobody is let in: the register cannot be used", do="vendue doctor says why")
         case NotAdmitted(why=Why.WRONG_CODE | Why.EXPIRED | Why.USED_UP | Why.REVOKED as why):
             logger().info("somebody was not let in", why=str(why))

@@ -15,6 +15,7 @@ import pytest
 
 from peer.cli.checks import Check, check_all, disk, homes, local, network
 from peer.home import MarketHome, market_home
+from peer.members.admitting.register import BY_HAND, Entry, Register
 from peer.members.entering.founding import open_market
 from peer.settings import Settings
 
@@ -135,6 +136,18 @@ def test_a_transport_key_that_is_open_is_found_among_the_keys(market: MarketHome
     transport.chmod(0o644)
     (check,) = found(homes.checks(Settings(), market), "keys")
     assert (check.grade, f"chmod 600 {transport}" in check.do) == ("bad", True)
+
+
+def test_a_register_that_is_damaged_is_found(market: MarketHome) -> None:
+    """As long as it is, nobody can join: the admitter cannot tell which codes were used."""
+    assert found(homes.checks(Settings(), market), "register") == [], "who has let nobody in needs none"
+    Register(market.register).keep(Entry(BY_HAND, b"ada", b"for ada", "", 1))
+    (well,) = found(homes.checks(Settings(), market), "register")
+    assert (well.grade, well.says) == ("ok", "1 member was let in here")
+    market.register.write_bytes(b"no database" * 100)
+    (damaged,) = found(homes.checks(Settings(), market), "register")
+    assert damaged.grade == "bad"
+    assert "move it away when every code has expired" in damaged.do
 
 
 def test_a_peer_that_does_not_answer_is_a_finding(market: MarketHome) -> None:
