@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 import zmq
 
+from peer.net.guard.rates import Rate
+from peer.net.guard.waiting import Waiting, WaitingLimits
 from peer.net.requests import (
     PAGE_ITEMS_MAX,
     FeedRange,
@@ -41,7 +44,13 @@ class FetchLimits:
 
     page_bytes_max: int = 256 * 1024  # a fraction of a millisecond to write
     answer_pages_max: int = 8  # 2 MiB: whoever lacks more asks again
-    requests_per_round_max: int = 32  # then the loop turns to the market again
+    requests_per_round_max: int = 32  # are read; then the loop turns to the market again
+    answers_per_round_max: int = 2  # the dearest takes five milliseconds
+    dearer: int = 4  # is a statement by its id than one of a range, which are all sealed at once
+    waiting: WaitingLimits = field(
+        # In statements of a range: a tenth of a core; at once, the longest range. Requests are 16 KiB at most.
+        default=WaitingLimits(pace=Rate(10_000, PAGE_ITEMS_MAX), each=1, frames_max=1_024)
+    )
     pages_per_round_max: int = 32  # the same for answers
     outstanding_per_peer_max: int = 8  # one holder is not the only one
     lines_max: int = 64  # sockets to asked peers: three descriptors each
@@ -57,6 +66,16 @@ class FetchCounts:
     undeliverable: int = 0
     late: int = 0
     timed_out: int = 0
+    thrown_away: int = 0
+    """Requests of members that turned out to ask too much before it was their turn."""
+
+
+class _Asked(NamedTuple):
+    """A request that waits for its turn."""
+
+    letter: Letter
+    request_id: int
+    request: Request
 
 
 @dataclass(slots=True)
@@ -87,6 +106,9 @@ class Fetch:
         self._router = transport.answering
         self.counts = FetchCounts()
         self._handler: Handler = lambda request: []
+        self._waiting = Waiting[_Asked](
+            self._limits.waiting, sponsor_of=transport.sponsor_of, price_of=lambda asked: self._price(asked.request)
+        )
         self._lines: dict[bytes, _Line] = {}
         self._request_ids = count(1)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -131,29 +153,44 @@ class Fetch:
                 question.timer.cancel()
 
     def _answer_all(self) -> None:
-        """Answer what has come, a bounded portion of it; the rest waits for the loop's next round."""
+        """Answer what has come, a bounded portion of it, of every asker in turn; the rest waits for a later round."""
         assert self._watch is not None
+        assert self._loop is not None
         try:
-            for _ in range(self._limits.requests_per_round_max):
-                letter = self._transport.asked()
-                if letter is not None:
-                    self._answer(letter)
-        except zmq.Again:
-            return
+            self._read_ahead()
+            for _ in range(self._limits.answers_per_round_max):
+                for asked in self._waiting.take(1, self._loop.time())[0]:
+                    self._answer(asked)
         finally:
             self._watch.look_soon()  # our sends may have taken the signal, and a failing handler must not
+            if (ready_s := self._waiting.ready_s(self._loop.time())) is not None:
+                self._watch.call_in(ready_s)
 
-    def _answer(self, letter: Letter) -> None:
-        opened = open_request(letter.body)
-        if opened is None:
-            self.counts.malformed += 1
+    def _read_ahead(self) -> None:
+        with suppress(zmq.Again):
+            for _ in range(self._limits.requests_per_round_max):
+                if (letter := self._transport.asked()) is None:
+                    continue
+                if (opened := open_request(letter.body)) is None:
+                    self.counts.malformed += 1
+                else:
+                    self._waiting.put([_Asked(letter, *opened)], [letter.user])
+
+    def _answer(self, asked: _Asked) -> None:
+        if self._transport.penalised(asked.letter.user):
+            self.counts.thrown_away += 1 + self._waiting.throw_away(asked.letter.user)
             return
-        request_id, request = opened
         try:
-            for page in self._pages(request_id, self._items(request)):
-                self._router.send_multipart((letter.sender, pack(page)), _NOBLOCK)
+            for page in self._pages(asked.request_id, self._items(asked.request)):
+                self._router.send_multipart((asked.letter.sender, pack(page)), _NOBLOCK)
         except zmq.ZMQError:  # the asker has left, or does not read
             self.counts.undeliverable += 1
+
+    def _price(self, request: Request) -> int:
+        """What an answer costs at most, in statements of a range."""
+        if isinstance(request, Ids):
+            return self._limits.dearer * len(request.ids)
+        return min(request.last_seq - request.first_seq + 1, PAGE_ITEMS_MAX)
 
     def _items(self, request: Request) -> list[bytes]:
         if isinstance(request, FeedRange):

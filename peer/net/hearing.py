@@ -65,7 +65,7 @@ class Hearing:
         """Called when the socket has to be looked at again: whatever is done with it may take its signal."""
         self.call_back: Callable[[float], None] = lambda delay_s: None
         """Called to say in how many seconds there is more to receive, also if nothing more comes in."""
-        self._waiting = Waiting(waiting, sponsor_of=sponsor_of, share=lambda: self._sources.share)
+        self._waiting = Waiting[bytes](waiting, sponsor_of=sponsor_of, share=lambda: self._sources.share)
         """Frames that were metered and let through."""
         self._counts = HearingCounts()
 

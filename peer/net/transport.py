@@ -74,6 +74,7 @@ class Transport:
         self.limits = limits = limits or TransportLimits()
         self.counts = TransportCounts()
         self._keys, self._clock = keys, clock
+        self.sponsor_of = warden.sponsor_of
         descriptors.raise_limit()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
         self._locks = locks = self._make_locks(keys, lobby_secret)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 import zmq
 
-from peer.net.requests import Ids, pack_request
+from peer.net.requests import FeedRange, Ids, pack_request
+from protocol.limits import COUNTER_MAX
 from tests.threats.rogue import Rogue, heard
 from tests.threats.stage import Stage, target
 from tests.waiting import meanwhile, until
@@ -73,9 +75,12 @@ async def test_auctions_settle_while_good_frames_are_repeated_without_end(stage:
             await until(lambda: worker.transport.refusals["too_much_of_member"] > 100, why="there was no flood")
 
 
-async def test_a_flood_of_requests_is_cut_off_and_auctions_settle(stage: Stage) -> None:
-    """Each asks for a statement that nobody has."""
+@pytest.mark.parametrize("dearest", [False, True])
+async def test_a_flood_of_requests_is_cut_off_and_auctions_settle(stage: Stage, dearest: bool) -> None:
+    """Each asks for a statement that nobody has, or for as many as anybody may ask for at once."""
     worker = stage.worker
+    all_said = FeedRange(worker.node.peer, worker.node.feed.id, 1, COUNTER_MAX)
+    request = all_said if dearest else Ids([bytes(32)])
     with Rogue(stage) as rogue:
         await rogue.meet(worker)
         to = target(worker)
@@ -86,7 +91,7 @@ async def test_a_flood_of_requests_is_cut_off_and_auctions_settle(stage: Stage) 
             number = 0
             while not worker.transport.penalised(rogue.papers.peer):
                 for _ in range(500):
-                    number += line.push(pack_request(number + 1, Ids([bytes(32)])))
+                    number += line.push(pack_request(number + 1, request))
                 line.drain()
                 await asyncio.sleep(PACE_S)
 

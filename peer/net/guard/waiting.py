@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from peer.net.guard.rates import Bucket, Rate
 
+T = TypeVar("T")
 _ROUNDING: Final = 1e-6
 """A token that lacks no more than this is whole: time and tokens are floats."""
 
@@ -33,10 +34,10 @@ class WaitingLimits:
 
 
 @dataclass(slots=True)
-class _Line:
+class _Line(Generic[T]):
     """What waits of one member, and how much of it may be worked off now."""
 
-    frames: deque[bytes]
+    frames: deque[T]
     pace: Bucket
     of_sponsor: Bucket
 
@@ -44,12 +45,12 @@ class _Line:
         """How many frames."""
         self.pace.refill(now_s)
         self.of_sponsor.refill(now_s)
-        return int(min(len(self.frames), self.pace.tokens + _ROUNDING, self.of_sponsor.tokens + _ROUNDING))
+        return max(0, int(min(len(self.frames), self.pace.tokens + _ROUNDING, self.of_sponsor.tokens + _ROUNDING)))
 
-    def pay(self, number: int) -> None:
-        """So many have gone."""
-        self.pace.tokens -= number
-        self.of_sponsor.tokens -= number
+    def pay(self, price: float) -> None:
+        """What has gone cost so much; one that is dearer than what is left is owed."""
+        self.pace.tokens -= price
+        self.of_sponsor.tokens -= price
 
     def ready_s(self, number: int) -> float:
         """How long it is until so many may go, after it was asked how many may."""
@@ -57,17 +58,22 @@ class _Line:
         return max(0.0, *((number - one.tokens) / one.rate.per_second for one in (self.pace, self.of_sponsor)))
 
 
-class Waiting:
-    """The lines of all members."""
+class Waiting(Generic[T]):
+    """The lines of all members: frames, or whatever else comes from them."""
 
     def __init__(
-        self, limits: WaitingLimits, *, sponsor_of: Callable[[bytes], bytes], share: Callable[[], float] = lambda: 1.0
+        self,
+        limits: WaitingLimits,
+        *,
+        sponsor_of: Callable[[bytes], bytes],
+        share: Callable[[], float] = lambda: 1.0,
+        price_of: Callable[[T], float] | None = None,
     ) -> None:
-        """`share` tells how many times its pace everybody has here."""
-        self._limits, self._sponsor_of, self._share = limits, sponsor_of, share
-        self._lines: dict[bytes, _Line] = {}
+        """`share` tells how many times its pace everybody has here, and `price_of` what one costs if not all cost 1."""
+        self._limits, self._sponsor_of, self._share, self._price_of = limits, sponsor_of, share, price_of
+        self._lines: dict[bytes, _Line[T]] = {}
         self._sponsors: dict[bytes, Bucket] = {}
-        self._turns: dict[bytes, _Line] = {}
+        self._turns: dict[bytes, _Line[T]] = {}
         """The lines that are not empty; whose turn it is comes first."""
         self._number = 0
         self.pushed_out = 0
@@ -81,7 +87,7 @@ class Waiting:
         """How many lines there are, empty ones as well."""
         return len(self._lines)
 
-    def put(self, frames: Sequence[bytes], whose: Sequence[bytes]) -> None:
+    def put(self, frames: Sequence[T], whose: Sequence[bytes]) -> None:
         """Let frames wait, each behind those of the same member."""
         turns = self._turns
         for peer, frame in zip(whose, frames, strict=True):
@@ -93,9 +99,9 @@ class Waiting:
         while self._number > self._limits.frames_max:
             self._push_out()
 
-    def take(self, most: int, now_s: float) -> tuple[list[bytes], list[bytes]]:
+    def take(self, most: int, now_s: float) -> tuple[list[T], list[bytes]]:
         """At most `most` frames that may be worked off now, and whose each is."""
-        frames: list[bytes] = []
+        frames: list[T] = []
         whose: list[bytes] = []
         queue = deque(self._turns.items())
         while queue and len(frames) < most:
@@ -103,8 +109,9 @@ class Waiting:
             number = min(line.may_go(now_s), self._limits.each, most - len(frames))
             if not number:
                 continue
-            line.pay(number)
-            frames += [line.frames.popleft() for _ in range(number)]
+            taken = [line.frames.popleft() for _ in range(number)]
+            line.pay(number if self._price_of is None else sum(map(self._price_of, taken)))
+            frames += taken
             whose += [peer] * number
             del self._turns[peer]
             if line.frames:
@@ -135,12 +142,12 @@ class Waiting:
         self._number -= number
         return number
 
-    def _open(self, peer: bytes) -> _Line:
+    def _open(self, peer: bytes) -> _Line[T]:
         sponsor = self._sponsor_of(peer)
         of_sponsor = self._sponsors.get(sponsor)
         if of_sponsor is None:
             of_sponsor = self._sponsors[sponsor] = self._full(self._limits.sponsor_share)
-        line = self._lines[peer] = _Line(deque(), self._full(1.0), of_sponsor)
+        line = self._lines[peer] = _Line[T](deque(), self._full(1.0), of_sponsor)
         return line
 
     def _full(self, share: float) -> Bucket:

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from peer.net.endpoints import address
 from peer.net.fetch import Fetch, FetchLimits
+from peer.net.guard.rates import Rate
+from peer.net.guard.waiting import WaitingLimits
 from peer.net.requests import (
     PAGE_ITEMS_MAX,
     FeedRange,
@@ -365,3 +367,46 @@ RUBBISH_PAGES = [
     _packed([1, ["text"], False]),
     _packed([1, [b"x"]]),
 ]
+
+
+async def test_dearest_requests_of_one_asker_hold_up_nobody_elses() -> None:
+    """Of fifty of the longest ranges, two are answered before another asker's only request."""
+    slow = FetchLimits(waiting=WaitingLimits(pace=Rate(1e-6, PAGE_ITEMS_MAX), each=1))
+    async with ends() as opened:
+        holder, loud, calm = opened(slow), opened(FetchLimits(outstanding_per_peer_max=100)), opened()
+        asked: list[object] = []
+
+        def handler(request: Ids | FeedRange) -> list[bytes]:
+            asked.append(request)
+            return [b"it"]
+
+        holder.fetch.serve(handler)
+        longest = FeedRange(ID, b"feed 123", 1, COUNTER_MAX)
+        for _ in range(50):
+            assert loud.ask(holder, longest)
+        await until(lambda: asked)
+        calm.ask(holder)
+        await until(lambda: calm.answers)
+        assert calm.answers == [[b"it"]]
+        assert len(asked) <= 3
+        assert asked[-1] == ASK
+
+
+async def test_what_waits_of_a_kept_out_asker_is_thrown_away() -> None:
+    """It may have asked within its rate before: nobody works for it any more."""
+    slow = FetchLimits(waiting=WaitingLimits(pace=Rate(100_000, 1), each=1))
+    async with ends() as opened:
+        holder, loud = opened(slow), opened(FetchLimits(outstanding_per_peer_max=100))
+        asked: list[object] = []
+
+        def handler(request: Ids | FeedRange) -> list[bytes]:
+            asked.append(request)
+            return []
+
+        holder.fetch.serve(handler)
+        for _ in range(20):
+            loud.ask(holder, FeedRange(ID, b"feed 123", 1, COUNTER_MAX))
+        await until(lambda: asked)
+        holder.transport.penalised = lambda peer: True  # type: ignore[method-assign]
+        await until(lambda: holder.fetch.counts.thrown_away)
+        assert len(asked) + holder.fetch.counts.thrown_away <= 20

@@ -110,6 +110,17 @@ def test_what_waits_of_one_can_be_thrown_away() -> None:
     assert lines.ready_s(1.0) is None
 
 
+def test_dear_one_is_taken_on_credit() -> None:
+    """What costs more than a burst goes all the same, and the next waits until that is paid."""
+    lines = Waiting(LIMITS, sponsor_of=lambda peer: peer, price_of=lambda frame: 30.0)
+    put(lines, LOUD, 2)
+    assert len(lines.take(1, 0.0)[0]) == 1
+    assert lines.take(256, 0.0) == ([], [])
+    ready_s = lines.ready_s(0.0)
+    assert ready_s == (30 - LIMITS.pace.burst + 1) / LIMITS.pace.per_second
+    assert len(lines.take(256, ready_s)[0]) == 1
+
+
 def test_when_too_much_waits_the_longest_line_loses_its_end() -> None:
     """Whoever has a short one loses nothing."""
     lines = waiting()
