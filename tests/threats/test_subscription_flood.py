@@ -6,6 +6,7 @@ not for it, it does not hear; the others go on.
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 import pytest
@@ -15,7 +16,10 @@ from protocol.certificate import Right
 from protocol.topics import peer_topic, skill_topic
 from tests.threats.rogue import Rogue
 from tests.threats.stage import AGENT, Stage, target
-from tests.waiting import until
+from tests.waiting import meanwhile, until
+
+PACE_S = 0.005
+"""Until the next ones of a flood: the worker, in this process, needs turns to be flooded in."""
 
 
 async def test_too_many_topics_end_the_connection(stage: Stage) -> None:
@@ -28,6 +32,26 @@ async def test_too_many_topics_end_the_connection(stage: Stage) -> None:
         await until(lambda: ear.was_cut, why="a flood of topics is put up with")
         assert stage.worker.transport.penalised(rogue.papers.peer)
         await stage.settle(5)
+
+
+async def test_a_topic_that_is_asked_for_and_given_back_without_end_ends_the_connection(stage: Stage) -> None:
+    """It never has many, and each change costs its publisher as much as a topic more."""
+    with Rogue(stage) as rogue:
+        await rogue.meet(stage.worker)
+        to, topic = target(stage.worker), b"s" + os.urandom(8)
+        line = rogue.dial(zmq.XSUB, to.publish, to.key)
+        assert await line.outcome() == "in"
+
+        async def flood() -> None:
+            while True:
+                for _ in range(200):
+                    line.push(b"\1" + topic)
+                    line.push(b"\0" + topic)
+                await asyncio.sleep(PACE_S)
+
+        async with meanwhile(flood()):
+            await until(lambda: stage.worker.transport.penalised(rogue.papers.peer), why="such a flood is put up with")
+            await stage.settle(5)
 
 
 async def test_some_dozen_topics_are_fine(stage: Stage) -> None:

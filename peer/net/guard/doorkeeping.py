@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 import zmq
 
 from peer.net.guard.conduct import PUBLISH, Conduct
+from peer.net.guard.rates import Meter, Passage, Rate, Table
 from peer.net.guard.visitors import Visitor
 from peer.net.locks.keys import Caller
 from protocol.topics import TOPIC_LENGTH, peer_topic
@@ -46,7 +47,9 @@ class DoorLimits:
     """What subscribers may ask."""
 
     topics_per_connection_max: int = 256  # a peer with that many skills; a hundred bytes each
-    messages_per_drain_max: int = 1_024  # a flood of subscriptions must not hold up a turn
+    messages: Rate = field(default=Rate(100, 1_024))  # of one member: all its topics, each time that it connects anew
+    messages_per_drain_max: int = 128  # a flood of subscriptions must not hold up a turn: two milliseconds
+    members_max: int = 2_049  # twice as many as can be connected
 
 
 @dataclass(slots=True)
@@ -93,6 +96,9 @@ class Doorkeeper:
         """`offend` is told who did what no honest peer does."""
         self._socket, self._conduct, self._visitors, self._limits = socket, conduct, conduct.visitors, limits
         self._identify, self._may_hear, self._offend = identify, may_hear, offend
+        self._messages: Table[bytes] = Table(
+            lambda now_s: Meter(limits.messages, now_s=now_s), entries_max=limits.members_max
+        )
         self._asked: dict[bytes, _Asked] = {}
         self._out_of_step = False
         self.counts = DoorCounts()
@@ -146,7 +152,7 @@ class Doorkeeper:
                 self._turn_out(visitor, caller, "not_for_them")
             else:
                 self.counts.not_for_them += 1
-        elif visitor.topics >= self._limits.topics_per_connection_max:
+        elif visitor.topics >= self._limits.topics_per_connection_max or self._is_too_much(caller):
             self._turn_out(visitor, caller, "floods")
         else:
             visitor.topics += 1
@@ -171,6 +177,8 @@ class Doorkeeper:
         """A connection that goes on wants a topic no more."""
         if visitor is not None and self._out_of_step:
             self._visitors.cut(visitor)
+        elif visitor is not None and self._is_too_much(caller):
+            self._turn_out(visitor, caller, "floods")
         elif visitor is not None:
             visitor.topics = max(0, visitor.topics - 1)
             self._socket.setsockopt(zmq.UNSUBSCRIBE, topic)
@@ -199,6 +207,10 @@ class Doorkeeper:
             asked.owner = None
         if not asked.owners and not asked.liars:
             del self._asked[topic]
+
+    def _is_too_much(self, caller: Caller) -> bool:
+        """Tell whether its member comes and goes, or changes its mind, more often than anybody has a reason to."""
+        return self._messages.pass_through(caller.user, self._conduct.clock(), 1) is not Passage.OPEN
 
     def _turn_out(self, visitor: Visitor | None, caller: Caller, why: str) -> None:
         """Cut who did what nobody does by mistake; what it has asked for ends with it."""
