@@ -37,13 +37,21 @@ def nobody(runtime: Runtime, skill: str, market: str) -> NoPeers | NoBids:
     cards = [directory.cards[member] for member in directory.here if member in directory.cards]
     skills = sorted({offered.skill for card in cards for offered in card.body.skills})
     if not skills:
-        found = len(runtime.discovery.known)
         return NoPeers(
             f"No peer in the market {market!r} offers anything.",
-            why=f"{found} peers were found." if found else "Nobody was found on this host or by multicast DNS.",
+            why=_who_was_found([found.peer_id in directory.here for found in runtime.discovery.known]),
             do="Start one with: vendue run FILE. What was tried: vendue doctor",
         )
     return NoBids(f"Nobody here offers {skill!r}.", why=f"Offered are: {', '.join(skills)}.", do="See: vendue peers")
+
+
+def _who_was_found(connected: list[bool]) -> str:
+    """How many there are, and of them how many that are not connected to us."""
+    if not connected:
+        return "Nobody was found on this host or by multicast DNS."
+    away = connected.count(False)
+    noun = "peer was" if len(connected) == 1 else "peers were"
+    return f"{len(connected)} {noun} found" + (f", {away} not connected (yet)." if away else ".")
 
 
 def check_input(directory: Directory, skill: str, raw: bytes) -> None:
