@@ -25,7 +25,6 @@ from protocol.keys import PeerId, Sealer
 from protocol.statements import AnyStatement
 
 FILE_TAG: Final = "vendue-evidence-file/1"
-SUFFIX: Final = ".vendue"
 FILE_BYTES_MAX: Final = 256 * 1024 * 1024
 """Half a million statements; what is larger is several files."""
 PIECES_MAX: Final = 1_000_000

@@ -20,11 +20,12 @@ from peer.home import market_home
 from peer.homelock import lock
 from peer.returns.agents import REFUND, ROSTER
 from peer.returns.crew import tail_of
+from peer.returns.demo import LIMIT_CENTS
 from peer.returns.generate import write_shop
 from peer.returns.ledger import Ledger
-from peer.returns.rules import DEFAULT_REFUND_LIMIT_CENTS, decide
 from peer.returns.shop import Shop, outcome_rows, read_requests
 from protocol.states import State
+from tests.peer.returns.oracle import decide
 from tests.waiting import wait_until
 
 PATIENCE_S = 100.0
@@ -142,7 +143,7 @@ def test_demo_tells_of_a_market_of_separate_processes(played: Play) -> None:
 def test_demo_decides_as_the_oracle_does(played: Play) -> None:
     """Every row of the outcome is the oracle's, in the file's order."""
     rows = json.loads(played.rows.read_bytes())
-    assert rows == oracle(played.orders, DEFAULT_REFUND_LIMIT_CENTS)
+    assert rows == oracle(played.orders, LIMIT_CENTS)
     refused = Counter(row["refused"] for row in rows if "refused" in row)
     assert dict(refused) == played.told["refused"]
 
@@ -226,7 +227,7 @@ def test_desk_that_is_killed_goes_on_in_its_second_life(play: Play) -> None:
     before = ledger.entries()
     play.start()
     told = play.finish()
-    assert json.loads(play.rows.read_bytes()) == oracle(play.orders, DEFAULT_REFUND_LIMIT_CENTS)
+    assert json.loads(play.rows.read_bytes()) == oracle(play.orders, LIMIT_CENTS)
     assert ledger.entries()[: len(before)] == before
     assert len({entry.token for entry in ledger.entries()}) == len(ledger.entries()) == told["granted"]
     assert told["audit"] == "ok"
@@ -241,7 +242,7 @@ def test_agent_that_is_killed_is_missed_by_nobody(play: Play, name: str) -> None
     os.kill(play.pid_of(name), signal.SIGKILL)
     told = play.finish()
     assert told["restarts"] == 1
-    assert json.loads(play.rows.read_bytes()) == oracle(play.orders, DEFAULT_REFUND_LIMIT_CENTS)
+    assert json.loads(play.rows.read_bytes()) == oracle(play.orders, LIMIT_CENTS)
     entries = ledger.entries()
     assert len({entry.token for entry in entries}) == len(entries) == told["granted"]
     assert told["audit"] == "ok"

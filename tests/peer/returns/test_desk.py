@@ -20,12 +20,13 @@ from peer.returns.desk import UNDECIDED, Desk
 from peer.returns.facts import Facts
 from peer.returns.ledger import Ledger
 from peer.returns.records import Kind, Request
-from peer.returns.rules import VETO, decide
+from peer.returns.rules import VETO
 from peer.returns.shop import Decision, Shop
 from peer.returns.stage import policy_text
 from protocol.errors import TaskFailed
 from protocol.statements import EffectClass, Recall, RecallReason
 from protocol.states import State
+from tests.peer.returns.oracle import decide
 
 CUP = Request(kind=Kind.RETURN, user_id="ada", order_id="#W1", item_ids=("cup-red",), payment_method_id="ada-card")
 PLATE = Request(kind=Kind.CANCEL, user_id="ada", order_id="#W2", reason="no longer needed")

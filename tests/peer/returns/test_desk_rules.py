@@ -23,9 +23,10 @@ from peer.returns.records import (
     User,
     Variant,
 )
-from peer.returns.rules import decide, fraud_check, policy_check, refund_amount, shipping_label
+from peer.returns.rules import fraud_check, policy_check, refund_amount, shipping_label
 from peer.returns.shop import Decision, Shop
 from protocol.errors import BadInput
+from tests.peer.returns.oracle import decide
 
 Desk = Callable[[Shop, Request, int], Decision]
 

@@ -13,12 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from peer.returns.demo import LIMIT_CENTS
 from peer.returns.facts import facts_for
 from peer.returns.generate import REQUESTS_MIN, generate_shop, write_shop
 from peer.returns.records import Kind, Request
-from peer.returns.rules import DEFAULT_REFUND_LIMIT_CENTS, decide, shipping_label
+from peer.returns.rules import shipping_label
 from peer.returns.shop import Decision, Handled, Shop, outcome_rows, read_requests
 from protocol.errors import UsageError
+from tests.peer.returns.oracle import decide
 
 Desk = Callable[[Shop, Request, int], Decision]
 ALL_RULES = {"owner", "status", "reason", "items", "count", "product", "available", "method", "balance", "veto"}
@@ -59,7 +61,7 @@ def fresh(shop: Shop) -> Shop:
     return Shop(orders=dict(shop.orders), users=dict(shop.users), products=shop.products)
 
 
-@pytest.mark.parametrize("limit_cents", [0, DEFAULT_REFUND_LIMIT_CENTS, 10**9])
+@pytest.mark.parametrize("limit_cents", [0, LIMIT_CENTS, 10**9])
 def test_skills_equal_the_oracle_on_every_shared_request(real_shop: Path, desk: Desk, limit_cents: int) -> None:
     """All 481 requests of the shared shop come out alike, by each path, under a tight, a usual and a wide limit."""
     shop, twin, requests = Shop.load(real_shop), Shop.load(real_shop), read_requests(real_shop)
@@ -87,10 +89,10 @@ def test_first_request_of_each_shared_order_is_right_by_the_clerk(real_shop: Pat
 def test_users_may_be_handled_in_any_order(real_shop: Path) -> None:
     """Handling user by user, last user first, gives the rows of the file's order."""
     requests = read_requests(real_shop)
-    by_file = handle_all(Shop.load(real_shop), requests, decide, DEFAULT_REFUND_LIMIT_CENTS)
+    by_file = handle_all(Shop.load(real_shop), requests, decide, LIMIT_CENTS)
     users = list(dict.fromkeys(request.user_id for request in requests))
     order = sorted(range(len(requests)), key=lambda index: (-users.index(requests[index].user_id), index))
-    by_user = handle_all(Shop.load(real_shop), [requests[index] for index in order], decide, DEFAULT_REFUND_LIMIT_CENTS)
+    by_user = handle_all(Shop.load(real_shop), [requests[index] for index in order], decide, LIMIT_CENTS)
     restored = sorted(zip(order, by_user, strict=True), key=lambda pair: pair[0])
     assert outcome_rows(one for _, one in restored) == outcome_rows(by_file)
 
@@ -99,7 +101,7 @@ def test_users_may_be_handled_in_any_order(real_shop: Path) -> None:
 def test_made_up_shop_has_all_there_is_to_see(seed: int) -> None:
     """Forty requests hold grants of each kind, a refusal by each rule, and two payouts above the limit."""
     shop, requests = made_up(seed)
-    handled = handle_all(fresh(shop), list(requests), decide, DEFAULT_REFUND_LIMIT_CENTS)
+    handled = handle_all(fresh(shop), list(requests), decide, LIMIT_CENTS)
     said = Counter(one.decision.refused for one in handled)
     assert (len(shop.orders), len(requests)) == (60, 40)
     assert set(said) == {None, *ALL_RULES}
@@ -161,7 +163,7 @@ def spoiled(draw: st.DrawFn) -> tuple[Shop, list[Request]]:
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
-@given(world=spoiled(), limit_cents=st.sampled_from([0, 5_000, DEFAULT_REFUND_LIMIT_CENTS, 10**9]))
+@given(world=spoiled(), limit_cents=st.sampled_from([0, 5_000, LIMIT_CENTS, 10**9]))
 def test_skills_equal_the_oracle_on_spoiled_requests(
     desk: Desk, world: tuple[Shop, list[Request]], limit_cents: int
 ) -> None:

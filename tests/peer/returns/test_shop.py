@@ -10,9 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from peer.returns.records import Kind, Request
-from peer.returns.rules import decide
 from peer.returns.shop import Decision, Shop, in_their_order, outcome_rows, read_requests
 from protocol.errors import BadConfig, UsageError
+from tests.peer.returns.oracle import decide
 
 RETURN = Request(
     kind=Kind.RETURN, user_id="ada", order_id="#W1", item_ids=("plate-big", "cup-red"), payment_method_id="ada-card"

@@ -8,7 +8,7 @@ import pytest
 
 from peer.policyfile import load_policy, parse_policy
 from peer.returns import stage
-from peer.returns.rules import DEFAULT_REFUND_LIMIT_CENTS
+from peer.returns.demo import LIMIT_CENTS
 from peer.returns.stage import policy_text
 from protocol.policy import Ruled, decide
 from protocol.states import State
@@ -18,7 +18,7 @@ from tests.peer.cases import case_of
 
 def test_example_policy_has_the_desks_own_limit() -> None:
     """The file beside the desk and the desk's number are one."""
-    text = policy_text(DEFAULT_REFUND_LIMIT_CENTS)
+    text = policy_text(LIMIT_CENTS)
     example = load_policy(Path(stage.__file__).with_name("policy.toml"))
     assert parse_policy(text, "desk") == example
 
