@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from peer.net.meet.attempts import Outcome
 from peer.runtime import Runtime
 from peer.work.schema import validate
 from protocol.directory import Directory
@@ -13,6 +14,10 @@ from protocol.errors import BadInput, NoBids, NoPeers
 LOOK_S: Final = 0.02
 FIRST_LOOK_S: Final = 0.12
 """By then this computer's own folder has been looked through twice."""
+
+REFUSALS_TOLD: Final = 3
+"""Places that are told of where somebody answered who is no use; the doctor tells all."""
+_SPEAKING: Final = frozenset({Outcome.REFUSED, Outcome.UNPROVEN, Outcome.FORGED})
 
 
 async def wait_for_cards(runtime: Runtime, *, least_s: float = FIRST_LOOK_S, most_s: float = 1.5) -> None:
@@ -39,19 +44,23 @@ def nobody(runtime: Runtime, skill: str, market: str) -> NoPeers | NoBids:
     if not skills:
         return NoPeers(
             f"No peer in the market {market!r} offers anything.",
-            why=_who_was_found([found.peer_id in directory.here for found in runtime.discovery.known]),
+            why=who_was_found(runtime),
             do="Start one with: vendue run FILE. What was tried: vendue doctor",
         )
     return NoBids(f"Nobody here offers {skill!r}.", why=f"Offered are: {', '.join(skills)}.", do="See: vendue peers")
 
 
-def _who_was_found(connected: list[bool]) -> str:
-    """How many there are, and of them how many that are not connected to us."""
-    if not connected:
-        return "Nobody was found on this host or by multicast DNS."
-    away = connected.count(False)
-    noun = "peer was" if len(connected) == 1 else "peers were"
-    return f"{len(connected)} {noun} found" + (f", {away} not connected (yet)." if away else ".")
+def who_was_found(runtime: Runtime) -> str:
+    """How many others there are, and why there are not more, as far as whoever answered says so."""
+    here, known = runtime.node.directory.here, runtime.discovery.known
+    away = sum(found.peer_id not in here for found in known)
+    noun = "peer was" if len(known) == 1 else "peers were"
+    told = f"{len(known)} {noun} found" + (f", {away} not connected (yet)" if away else "")
+    refusals = {one.address: one.phrase for one in runtime.discovery.attempts if one.outcome in _SPEAKING}
+    if refusals:
+        shown = list(refusals.items())[-REFUSALS_TOLD:]
+        return "; ".join([told, *(f"{address.removeprefix('tcp://')}: {why}" for address, why in shown)]) + "."
+    return f"{told}." if known else "Nobody was found on this host or by multicast DNS."
 
 
 def check_input(directory: Directory, skill: str, raw: bytes) -> None:

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from peer.caller.market import Market
-from peer.caller.presence import wait_for_cards
+from peer.caller.presence import wait_for_cards, who_was_found
 from peer.cli.ending import INTERRUPTED
 from peer.cli.invocation import JOINING, Invocation, asked, console
 from peer.cli.loop import run_to_end
@@ -57,21 +57,22 @@ def peers(invocation: Invocation, watch: bool) -> None:
             run_to_end(_watch(invocation, invocation.settings))
         except KeyboardInterrupt:  # how a watch ends
             raise click.exceptions.Exit(INTERRUPTED) from None
-    rows = run_to_end(_look(invocation.settings))
+    rows, found = run_to_end(_look(invocation.settings))
     if not rows:
         raise NoPeers(
             f"Nobody else is in the market {invocation.settings.market!r}.",
-            why="Neither this computer's folder nor multicast DNS knows a peer.",
+            why=found,
             do="Start one with: vendue run FILE. What was tried: vendue doctor",
         )
     document = {"market": invocation.settings.market, "peers": [msgspec.to_builtins(row) for row in rows]}
     invocation.answer(document, lambda: console().print(table(rows)))
 
 
-async def _look(settings: Settings) -> list[Row]:
+async def _look(settings: Settings) -> tuple[list[Row], str]:
+    """Who is here, and what is to be said where nobody is."""
     async with Market(settings, "observer") as market:
         await wait_for_cards(market.runtime, least_s=LOOK_S)
-        return rows_of(market)
+        return rows_of(market), who_was_found(market.runtime)
 
 
 async def _watch(invocation: Invocation, settings: Settings) -> None:
