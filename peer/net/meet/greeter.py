@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from peer.net.endpoints import address, on_loopback, split_address
 from peer.net.meet.attempts import Attempt, Attempts, Outcome
@@ -88,7 +89,7 @@ class Greeter:
         self._wall_clock = wall_clock
         self.places = Places(self._limits.places)
         self.attempts = Attempts()
-        self._knocks: dict[bool, set[asyncio.Task[None]]] = {True: set(), False: set()}
+        self._knocks: dict[bool, dict[asyncio.Task[None], Place]] = {True: {}, False: {}}
         """Those under way, at places that are known and at others: a flood of these must not hold up those."""
         self._running: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -119,6 +120,9 @@ class Greeter:
         addresses = self._addresses(hosts, lobby)
         if addresses:
             self.places.expect(addresses, peer_id, _now_ms())
+            for knock, place in self._knocks[True].items():
+                if place not in self.places:  # it is not there any more, by its own word
+                    knock.cancel()
             self._changed.set()
 
     def ask_around(self, peer_id: bytes, hosts: Sequence[str], lobby: int) -> None:
@@ -156,10 +160,13 @@ class Greeter:
                 if len(knocks) < self._limits.knocks_max:
                     place.knocking = True
                     knock = asyncio.get_running_loop().create_task(self._knock(place), name="knock")
-                    knocks.add(knock)
-                    knock.add_done_callback(knocks.discard)
-                    knock.add_done_callback(lambda _: self._changed.set())
+                    knocks[knock] = place
+                    knock.add_done_callback(partial(self._knocked, knocks))
             await self._wait()
+
+    def _knocked(self, knocks: dict[asyncio.Task[None], Place], knock: asyncio.Task[None]) -> None:
+        del knocks[knock]
+        self._changed.set()
 
     async def _wait(self) -> None:
         """Wait until a place is due, or something has changed; who is met is asked anew now and then."""

@@ -84,6 +84,9 @@ class Places:
     def __iter__(self) -> Iterator[Place]:
         return iter(list(self._places.values()))
 
+    def __contains__(self, place: object) -> bool:
+        return isinstance(place, Place) and self._places.get(place.addresses) is place
+
     def hint(self, addresses: tuple[str, ...], way: Way, said: bytes | None, now_ms: int) -> Place | None:
         """Take a place into the table, due at once; the one known there, or None when there is no room."""
         known = self._places.get(addresses)
@@ -101,7 +104,7 @@ class Places:
 
     def forget(self, place: Place) -> None:
         """Take a place out; may be called twice."""
-        if self._places.get(place.addresses) is place:
+        if place in self:
             del self._places[place.addresses]
             self._ways[place.way] -= 1
             self._note(place, -1)
@@ -154,7 +157,7 @@ class Places:
 
     def opened(self, place: Place, who: bytes, now_ms: int) -> None:
         """A member answered here."""
-        if self._places.get(place.addresses) is place:
+        if place in self:
             self._note(place, -1)
             place.said = who
             self._note(place, 1)
