@@ -239,7 +239,8 @@ class Manager:
                 break
             self._take_step(contract, step, actions, now_ms)
         self._ask_for_check(tender, reading, actions)
-        mark = (reading.state, reading.phase, reading.epoch)
+        permitted = reading.permitted and contract.gate.permit
+        mark = (reading.state, reading.phase, len(reading.steps), permitted)
         if mark != tender.reported:
             tender.reported = mark
             actions.append(Report(contract.id, reading))

@@ -12,7 +12,7 @@ from peer.caller.market import Market
 from peer.cli.invocation import Invocation
 from peer.telemetry import printable
 from protocol.contract import Contract
-from protocol.statements import AnyStatement, Award, Cancel, EffectClass, Failure, Recall, Renewal
+from protocol.statements import AnyStatement, Award, Cancel, EffectClass, Failure, Progress, Recall, Renewal
 from protocol.states import Phase, Reading, State
 
 COLOURS: Final = {
@@ -59,7 +59,8 @@ class Stages:
                 self._tell("recalled", f"{reason}{self._because(answer)}", None)
             case Renewal():
                 effects = task.effect is not EffectClass.PURE
-                self._tell("renewed", "go" if effects and self._is_first_renewal(step) else "the lease runs on", None)
+                go = effects and self._is_first_renewal(step)
+                self._tell("renewed", "go" if go else f"the lease runs on{self._progress(step.about)}", None)
             case Cancel(reason=reason, answer=answer):
                 self._tell("cancelled", f"{reason}{self._because(answer)}", None)
             case _ if step is self._contract.announcement:
@@ -99,6 +100,13 @@ class Stages:
         statement = next((held for known, held in self._contract.held.items() if known == answer), None)
         reason = statement.body.reason if statement is not None and isinstance(statement.body, Failure) else ""
         return f": {printable(reason)}" if reason else ""
+
+    def _progress(self, renewed: bytes | None) -> str:
+        """How far the contractor was when it asked for its lease."""
+        said = next((held.body for known, held in self._contract.held.items() if known == renewed), None)
+        if not isinstance(said, Progress) or not (said.permille or said.note):
+            return ""
+        return f": {said.permille / 10:g} % done" + (f", {printable(said.note)}" if said.note else "")
 
     def _is_first_renewal(self, step: AnyStatement) -> bool:
         steps = self._contract.reading.steps

@@ -53,4 +53,10 @@ def lie() -> int:
 @worker("wait", price=1)
 async def wait() -> str:
     await asyncio.Event().wait()
+from peer import Context
+@worker("dig", price=1)
+async def dig(ctx: Context) -> str:
+    while True:
+        ctx.progress(0.4, "a spade deep")
+        await asyncio.sleep(0.05)
 """

@@ -38,6 +38,13 @@ def test_following_tells_each_stage_in_its_order(market: Vendue) -> None:
     assert last["result"]["value"] == "HELLO"
 
 
+def test_following_tells_how_far_the_work_is_while_it_goes_on(market: Vendue) -> None:
+    """Progress is told when the lease is renewed for it, and not only when all is over."""
+    calling = market.start("announce", "dig", "{}", "--budget", "5", "--follow", "--lease-ms", "400", "--json")
+    calling.wait_for("the lease runs on: 40 % done, a spade deep")
+    assert calling.stop() == 130
+
+
 def test_an_unknown_skill_ends_with_4_and_says_what_is_offered(market: Vendue) -> None:
     """Peers are there, and none of them does this."""
     error = market.json("announce", "whisper", "{}", "--budget", "1", code=4)["error"]
