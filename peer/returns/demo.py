@@ -108,6 +108,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "granted": len(amounts),
         "refused": outcome.refused(),
         "for_a_person": sum(case.for_a_person for case in outcome.cases),
+        "troubles": [f"request {case.number}: {case.trouble}" for case in outcome.cases if case.trouble][:20],
         "paid_back_cents": sum(cents for cents in amounts if cents > 0),
         "charged_cents": -sum(cents for cents in amounts if cents < 0),
         "settled": sum(outcome.states[state] for state in (State.SETTLED, State.FINAL)),

@@ -136,6 +136,7 @@ def test_demo_tells_of_a_market_of_separate_processes(played: Play) -> None:
     assert (told["audit"], told["findings"], told["restarts"]) == ("ok", [], 0)
     assert told["requests"] == REQUESTS == told["granted"] + sum(told["refused"].values())
     assert told["for_a_person"] == sum(told["refused"].values())
+    assert told["troubles"] == []
     assert 0 < told["first_settled_s"] <= told["all_done_s"]
     assert not holders(played.home)
 
