@@ -9,6 +9,7 @@ import pytest
 
 from peer.bench.hosts import Network
 from tests.network.computers import Computer, Computers, join
+from tests.peer.cli.processes import wait_until
 
 SHOUT = '@worker("shout", price={price})\ndef shout(text: str) -> str:\n    return text.upper()\n'
 HELLO = ("announce", "shout", '{"text": "hello"}', "--budget", "10", "--patience", "20")
@@ -56,13 +57,16 @@ def test_work_goes_on_in_a_partition_and_heals_also_for_who_began_in_it(market: 
 
 
 def test_a_revoked_computer_is_lost_to_all_others_and_stays_so(market: Computers) -> None:
-    """The list goes from the authority's computer to everybody; nor is a peer let in that begins there afterwards."""
+    """The list goes from the authority to everybody, that computer included; nobody who begins there is let in."""
     a, b, c = (market[name] for name in "abc")
     watching = b.watch()
     watching.sees("shouter-c")
     a("member", "revoke", market.joined["c"], "--force")
     watching.misses("shouter-c")
     assert b.json(*HELLO)["winner_name"] == "shouter-b"
+    wait_until(lambda: c.json("charter", "show")["version"] == 2)
+    c("run", c.agents(SHOUT.format(price=1), "newcomer.py"), code=8)
+    (c.folder / "home" / "markets" / "fair" / "charter-2.vendue").unlink()  # it would rather not have heard
     shouting(c, "newcomer", 1)
     shouting(b, "latecomer", 3)
     watching.sees("latecomer")
