@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from peer.settings import CAPACITY_MAX
 from peer.telemetry import for_contract, logger
 from peer.work.context import failure_of
 from peer.work.schema import check_schema
@@ -66,6 +67,10 @@ class Agent:
 
     def __init__(self, name: str = "", *, capacity: int | None = None) -> None:
         """`capacity` is how many tasks are worked on at once; without it, the setting of that name."""
+        if not isinstance(name, str):
+            raise UsageError(f"The name of an agent is a text, not {name!r:.40}.")
+        if capacity is not None and (type(capacity) is not int or not 1 <= capacity <= CAPACITY_MAX):
+            raise UsageError(f"An agent's capacity is a whole number, 1 to {CAPACITY_MAX}, not {capacity!r:.40}.")
         self.name, self.capacity = name, capacity
         self.skills: list[Skill] = []
         self.strategies: dict[str, Strategy] = {}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -31,6 +31,9 @@ OTHER_VARIABLES = {
 _PORT = "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
 _PLACE = r"[][0-9A-Za-z.:%_-]{1,64}"
 _Seed = Annotated[str, Meta(pattern=rf"^(\[[0-9A-Fa-f:.%]{{2,64}}\]|[0-9A-Za-z._-]{{1,253}}):{_PORT}\Z")]
+
+CAPACITY_MAX: Final = 1024
+"""Tasks that one peer works on at once: each may hold a thread or a process."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["auto", "pretty", "json"],
         Meta(description="How messages look; auto is pretty on a terminal and JSON lines elsewhere."),
     ] = "auto"
-    capacity: Annotated[int, Meta(ge=1, le=1024, description="How many tasks this peer works on at once.")] = 8
+    capacity: Annotated[int, Meta(ge=1, le=CAPACITY_MAX, description="How many tasks this peer works on at once.")] = 8
     bid_window_ms: Annotated[
         int, Meta(ge=1, le=600_000, description="How long an announcement waits for bids, in milliseconds.")
     ] = 500

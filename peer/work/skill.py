@@ -6,6 +6,7 @@ It refuses to know how the function is run, and who asks for it.
 from __future__ import annotations
 
 import inspect
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -98,6 +99,8 @@ def worker(
     """
 
     def declare(function: _Function) -> _Function:
+        if fault := _wrong_kind(name, price, duration_ms, mode, time_limit_s, retries, memory_limit_mb, cpu_limit_s):
+            raise UsageError(f"The skill {str(name)[:NAME_MAX]!r} cannot be offered.", why=fault)
         limited = memory_limit_mb is not None or cpu_limit_s is not None
         skill = Skill(
             name=name,
@@ -137,6 +140,25 @@ def _mode_of(function: Callable[..., Any], *, limited: bool) -> Mode:
     if limited:
         return Mode.PROCESS
     return Mode.COROUTINE if inspect.iscoroutinefunction(function) else Mode.THREAD
+
+
+def _wrong_kind(
+    name: object, price: object, duration_ms: object, mode: object, time_limit_s: object, retries: object,
+    memory_limit_mb: object, cpu_limit_s: object,
+) -> str | None:  # fmt: skip
+    """Say which argument is of a kind that no bid could carry: 2.5 would be signed, and refused by everybody."""
+    whole = {"price": price, "duration_ms": duration_ms, "retries": retries}
+    whole |= {"memory_limit_mb": memory_limit_mb or 0, "cpu_limit_s": cpu_limit_s or 0}
+    if not isinstance(name, str):
+        return f"A name is a text, not {name!r:.40}."
+    for word, value in whole.items():
+        if type(value) is not int:
+            return f"{word} is a whole number, not {value!r:.40}."
+    if type(time_limit_s) not in (int, float) or not math.isfinite(time_limit_s):  # type: ignore[arg-type]
+        return f"time_limit_s is a number of seconds, not {time_limit_s!r:.40}."
+    if mode is not None and mode not in [*Mode]:
+        return f"mode is one of {', '.join(Mode)}, not {mode!r:.40}."
+    return None
 
 
 def _fault(skill: Skill) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 
 from peer.agent import Agent, Offer, Wanted, quotes_of
 from protocol.codec import encode
+from protocol.errors import UsageError
 from protocol.limits import DURATION_MAX_MS, MONEY_MAX
 from protocol.statements import Bid, Refusal
 from tests.authors import MARKET, Author, task
@@ -74,3 +75,12 @@ def _fall(wanted: Wanted) -> int:
 def test_a_strategy_that_fails_refuses_and_harms_nobody(strategy: Any) -> None:
     """It may leave, raise what cannot be printed, or take no task: the peer lives on."""
     assert answer_of(strategy) == Refusal(reason="the bidding strategy failed")
+
+
+@pytest.mark.parametrize(
+    "made", [{"capacity": 0}, {"capacity": -1}, {"capacity": 2.5}, {"capacity": "3"}, {"name": 5}], ids=repr
+)
+def test_an_agent_that_cannot_be_is_refused_when_it_is_made(made: dict[str, Any]) -> None:
+    """A number of places is whole and at least one; a name is a text."""
+    with pytest.raises(UsageError):
+        Agent(**made)

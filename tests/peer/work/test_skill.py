@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import types
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Optional, TypedDict
@@ -183,6 +184,9 @@ def test_the_mode_follows_from_the_function() -> None:
     assert skills_of({"declared": declared})[0].mode is Mode.PROCESS
 
 
+WHOLE = ("price", "duration_ms", "retries", "memory_limit_mb", "cpu_limit_s")
+
+
 @pytest.mark.parametrize(
     "declared",
     [
@@ -199,7 +203,17 @@ def test_the_mode_follows_from_the_function() -> None:
         {"name": ""},
         {"name": "x" * 65},
         {"name": "a\nb"},
+        *[{word: value} for word in WHOLE for value in (2.5, "1", True)],
+        {"price": None},
+        {"duration_ms": None},
+        {"name": 5},
+        {"name": None},
+        {"time_limit_s": math.nan},
+        {"time_limit_s": math.inf},
+        {"time_limit_s": "1"},
+        {"mode": "somewhere"},
     ],
+    ids=repr,
 )
 def test_a_declaration_that_cannot_be_kept_is_refused(declared: dict[str, Any]) -> None:
     """Author errors show at import, not in the market."""
