@@ -16,7 +16,7 @@ from peer.work.schema import check_schema
 from peer.work.skill import Skill, skills_of, worker
 from protocol.bidder import Quote
 from protocol.errors import BadInput, UsageError
-from protocol.limits import DURATION_MAX_MS
+from protocol.limits import CERTIFICATE_MAX, DURATION_MAX_MS, SKILLS_MAX, STATEMENT_MAX
 from protocol.statements import Announcement, Bid, EffectClass, Refusal, Statement
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -47,6 +47,8 @@ class Offer:
 Strategy = Callable[[Wanted], "Offer | int | None"]
 """A bidder's own rule: a price, an offer, or None to refuse. It is asked in the peer's loop: nothing else goes on."""
 
+SCHEMAS_MAX: Final = STATEMENT_MAX - CERTIFICATE_MAX - 16 * 1024
+"""Bytes of all schemas on one card: what a statement has left beside the certificate and the addresses."""
 SLOW_S: Final = 0.1
 """A strategy that thinks longer keeps its peer from hearing others: that is worth a line."""
 
@@ -128,6 +130,7 @@ def _check(agent: Agent) -> None:
                     why=f"Nobody could check what it {side}: {error.why}.",
                     do="Patterns are JSON Schema's, checked in linear time: no \\Z, no looking around, no \\1.",
                 ) from None
+    _check_card(agent)
     names = [skill.name for skill in agent.skills]
     for name, strategy in agent.strategies.items():
         if inspect.iscoroutinefunction(strategy):
@@ -136,6 +139,17 @@ def _check(agent: Agent) -> None:
             raise UsageError(
                 f"A function bids for {name!r}, which this file does not offer.",
                 do=f"It offers {', '.join(names)}; write the same name in both places.",
+            )
+
+
+def _check_card(agent: Agent) -> None:
+    """Everything is offered on one card, and nobody reads a card that is too long."""
+    size = sum(len(skill.name) + len(skill.input_schema) + len(skill.output_schema) for skill in agent.skills)
+    for count, most, what in ((len(agent.skills), SKILLS_MAX, "skills"), (size, SCHEMAS_MAX, "bytes of schemas")):
+        if count > most:
+            raise UsageError(
+                f"These are {count} {what}, and one peer's card carries at most {most}.",
+                do="Spread them over several files, and run each as a peer of its own.",
             )
 
 
