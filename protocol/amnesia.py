@@ -57,7 +57,7 @@ class Orphans:
     def _say(contract: Contract, cancel: AnyStatement) -> list[Action]:
         """To all bidders, and to the contractor, who may not listen to its skill any more."""
         topics = [skill_topic(contract.announcement.body.skill)]
-        winners = [step.body.winner for step in contract.reading.steps if isinstance(step.body, Award)]
+        winners = [step.body.winner for step in contract.reading.steps if type(step.body) is Award]
         topics += [peer_topic(winner) for winner in winners[-1:]]
         return [Say(topic, cancel, has_effects(contract.announcement)) for topic in topics]
 

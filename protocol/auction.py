@@ -49,8 +49,9 @@ def decide(
     candidates = eligible(announcement, considered, former_winners)
     if not candidates:
         return None
-    best = min(score(announcement, bid.body) for bid in candidates)
-    leaders = [bid for bid in candidates if score(announcement, bid.body) == best]
+    scores = [score(announcement, bid.body) for bid in candidates]
+    best = min(scores)
+    leaders = [bid for bid, of_bid in zip(candidates, scores, strict=True) if of_bid == best]
     winner = min(leaders, key=lambda bid: tie_break(announcement_id, bid.author)) if len(leaders) > 1 else leaders[0]
     if announcement.award_rule is AwardRule.SECOND_PRICE:
         others = [bid.body.price for bid in candidates if bid.author != winner.author]

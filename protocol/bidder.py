@@ -57,7 +57,7 @@ class Bidder:
         contract_id = announcement.id
         bid = self._bids.get(contract_id)
         said = bid.answer if bid is not None else self._lost.get(contract_id)
-        if said is not None and not isinstance(said.body, Refusal):
+        if said is not None and type(said.body) is not Refusal:
             if bid is None:  # the task is open again, and so is the bid
                 self._lost.pop(contract_id)
                 self._open(contract_id, _OpenBid(announcement, said, now_ms + announcement.body.deadline_ms), now_ms)
@@ -79,7 +79,7 @@ class Bidder:
         charter = self._holdings.charter_of(announcement.body)
         if charter is None:
             return Refusal(reason="unknown charter version")
-        if announcement.body.effect is not EffectClass.PURE and charter is not self._holdings.charters.newest.body:
+        if charter is not self._holdings.charters.newest.body and announcement.body.effect is not EffectClass.PURE:
             return Refusal(reason="a task with effects needs the newest charter")
         if gate_of(announcement.body, charter).refused:
             return Refusal(reason="an irreversible task needs governors")
@@ -101,14 +101,14 @@ class Bidder:
 
     def _open(self, contract_id: Digest, bid: _OpenBid, now_ms: int) -> None:
         self._bids.keep(contract_id, bid)
-        if isinstance(bid.answer.body, Bid):
+        if type(bid.answer.body) is Bid:
             self._set_timer(now_ms + bid.announcement.body.bid_window_ms + ASK_AFTER_MS, contract_id)
 
     def lost(self, contract_id: Digest) -> None:
         """The task went to another, or is over: free everything but the Bid's bytes."""
         self._busy.pop(contract_id, None)
         bid = self._bids.pop(contract_id, None)
-        if bid is not None and isinstance(bid.answer.body, Bid):
+        if bid is not None and type(bid.answer.body) is Bid:
             self._lost.keep(contract_id, bid.answer)
 
     def bid_about(self, contract_id: Digest) -> AnyStatement | None:
@@ -173,5 +173,5 @@ class Bidder:
 
     def remember_bid(self, bid: AnyStatement) -> None:
         """Take back in, at replay, a bid that we have said."""
-        if bid.about is not None and isinstance(bid.body, Bid):
+        if bid.about is not None and type(bid.body) is Bid:
             self._lost.keep(Digest(bid.about), bid)

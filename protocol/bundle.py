@@ -181,7 +181,7 @@ def open_bundle(
 
 def _fits(statement: AnyStatement, market: bytes, author: bytes) -> bool:
     """Tell whether the envelope is the bundle's; said in no market is only the first version of a charter."""
-    if market == NO_MARKET and not (isinstance(statement.body, Charter) and statement.body.version == 1):
+    if market == NO_MARKET and not (type(statement.body) is Charter and statement.body.version == 1):
         return False
     return statement.author == author and statement.market == market
 

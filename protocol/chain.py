@@ -90,12 +90,12 @@ def advance(here: Position, step: AnyStatement, held: Held) -> Position | Missin
     if fault is not None:
         return fault
     steps = (*here.steps, step)
-    if isinstance(step.body, Award):
+    if type(step.body) is Award:
         winners = (*here.winners, step.body.winner)
         return Position(to, steps, here.epoch + 1, step, winners, False)  # type: ignore[arg-type]
     if to is State.OPEN:
         return Position(to, steps, here.epoch, None, here.winners, False)
-    return Position(to, steps, here.epoch, here.award, here.winners, here.renewed or isinstance(step.body, Renewal))
+    return Position(to, steps, here.epoch, here.award, here.winners, here.renewed or type(step.body) is Renewal)
 
 
 _Fault = Missing | str | None
@@ -119,7 +119,7 @@ def _judge_award(here: Position, step: Statement[Award], held: Held) -> _Fault:
     bid = held.get(Digest(body.bid))
     if bid is None:
         return Missing(Digest(body.bid))
-    if not isinstance(bid.body, Bid) or bid.about != here.announcement.id or bid.author != body.winner:
+    if type(bid.body) is not Bid or bid.about != here.announcement.id or bid.author != body.winner:
         return "award contradicts the cited bid"
     second_price = announced.award_rule is AwardRule.SECOND_PRICE
     if body.price < bid.body.price or (body.price != bid.body.price and not second_price):
@@ -135,7 +135,7 @@ def _judge_answer(here: Position, cited: bytes | None, held: Held, *kinds: type[
     answer = held.get(Digest(cited))
     if answer is None:
         return Missing(Digest(cited))
-    if answer.author != here.award.body.winner or answer.about != here.award.id or not isinstance(answer.body, kinds):
+    if answer.author != here.award.body.winner or answer.about != here.award.id or type(answer.body) not in kinds:
         return "step contradicts the cited answer"
     return None
 

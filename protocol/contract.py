@@ -8,6 +8,7 @@ announcement's feed form a chain by `prev`; only the chain, the votes and a proo
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from msgspec import Struct
 
@@ -27,7 +28,6 @@ from protocol.statements import (
     Cancel,
     CancelReason,
     Decline,
-    EffectClass,
     Failure,
     Permit,
     Progress,
@@ -39,6 +39,12 @@ from protocol.statements import (
     VetoScope,
 )
 from protocol.states import Phase, Reading, State
+
+_ENDS: Final = (State.SETTLED, State.CANCELLED)
+_LAST_WORDS: Final[tuple[tuple[type[Body], Phase], ...]] = (
+    (Result, Phase.DELIVERED), (Failure, Phase.FAILED), (Decline, Phase.DECLINED),
+)  # fmt: skip
+"""What ends a contractor's part of an epoch, and the phase that it makes; the first of these that is held counts."""
 
 
 class Contract:
@@ -108,7 +114,7 @@ class Contract:
         if step.feed == self.announcement.feed:
             if step.prev is not None:
                 self._children.setdefault(step.prev, []).append(step)
-        elif isinstance(step.body, Cancel) and step.body.reason is CancelReason.ORPHANED and step.about == self.id:
+        elif type(step.body) is Cancel and step.body.reason is CancelReason.ORPHANED and step.about == self.id:
             self._orphans.append(step)
 
     @property
@@ -137,7 +143,7 @@ class Contract:
             self._walked = self._walk(self._walked)
         position, fault = self._walked.position, self._walked.fault
         award, state = position.award, position.state
-        end = position.steps[-1] if state in (State.SETTLED, State.CANCELLED) else None
+        end = position.steps[-1] if state in _ENDS else None
         orphaned = False
         if end is None and self._orphans:
             state, end, orphaned = State.CANCELLED, min(self._orphans, key=lambda orphan: orphan.id), True
@@ -153,10 +159,9 @@ class Contract:
         if vetoed:
             state = State.VETOED
         phase, answer = self._phase(position) if state is State.AWARDED else (Phase.NONE, None)
-        effects = self.announcement.body.effect is not EffectClass.PURE
         return Reading(
-            state=state, phase=phase, epoch=position.epoch, award=award, go=effects and position.renewed, answer=answer,
-            steps=position.steps, end=end, orphaned=orphaned, fault=fault, missing=self._walked.missing,
+            state=state, phase=phase, epoch=position.epoch, award=award, go=self.gate.go and position.renewed,
+            answer=answer, steps=position.steps, end=end, orphaned=orphaned, fault=fault, missing=self._walked.missing,
             permitted=award is not None and self._permits(award.id, award),
             epoch_vetoed=award is not None and self._vetoes(award), task_vetoed=task_vetoed,
             compromised=final and vetoed,
@@ -208,13 +213,13 @@ class Contract:
                 body = type(answer.body)
                 if body not in said or answer.id < said[body].id:
                     said[body] = answer
-        for body, phase in ((Result, Phase.DELIVERED), (Failure, Phase.FAILED), (Decline, Phase.DECLINED)):
+        for body, phase in _LAST_WORDS:
             if body in said:
                 return phase, said[body]
         accepted = said.get(Acceptance) or said.get(Progress)
         if accepted is None:
             return Phase.OFFERED, None
-        working = position.renewed or self.announcement.body.effect is EffectClass.PURE
+        working = position.renewed or not self.gate.go
         return (Phase.WORKING if working else Phase.ACCEPTED), accepted
 
     # Votes: each governor counts once toward each quorum; contradictory votes all count, none is subtracted.
@@ -227,7 +232,7 @@ class Contract:
         governors = {
             vote.author
             for vote in self.votes
-            if vote.about == about and vote.author != winner and isinstance(vote.body, Permit)
+            if vote.about == about and vote.author != winner and type(vote.body) is Permit
         }
         if about == award.id and (governor := self._standing(award)) is not None:
             governors.add(governor)
@@ -237,7 +242,7 @@ class Contract:
         """The governor whose standing permit covers this award, if that permit is held."""
         use = award.body.standing
         permit = self.held.get(Digest(use.permit)) if use is not None else None
-        if use is None or permit is None or not isinstance(permit.body, Permit) or permit.body.standing is None:
+        if use is None or permit is None or type(permit.body) is not Permit or permit.body.standing is None:
             return None
         covers = standing_covers(
             permit.body.standing, self.manager, self.announcement.body, award.body.price, use.number
@@ -255,7 +260,7 @@ class Contract:
             return False
         governors = set()
         for vote in self.votes:
-            if not isinstance(vote.body, Veto):
+            if type(vote.body) is not Veto:
                 continue
             against_task = vote.body.scope is VetoScope.TASK
             if award is None:
@@ -270,15 +275,15 @@ class Contract:
     def award_of(self, voted: bytes | None) -> Digest | None:
         """The award that a vote on an award or a settlement is about, as far as it is held."""
         held = self.held.get(Digest(voted)) if voted is not None else None
-        found = voted if held is not None and isinstance(held.body, Award) else self._award_of_settlement(voted)
+        found = voted if held is not None and type(held.body) is Award else self._award_of_settlement(voted)
         return Digest(found) if found is not None else None
 
     def _award_of_settlement(self, about: bytes | None) -> bytes | None:
         settlement = self.held.get(Digest(about)) if about is not None else None
-        if settlement is None or not isinstance(settlement.body, Settlement) or settlement.about is None:
+        if settlement is None or type(settlement.body) is not Settlement or settlement.about is None:
             return None
         result = self.held.get(Digest(settlement.about))
-        return result.about if result is not None and isinstance(result.body, Result) else None
+        return result.about if result is not None and type(result.body) is Result else None
 
 
 class _Walk(Struct, frozen=True, gc=False):

@@ -89,13 +89,13 @@ class Contractor:
 
     def asked(self, contract: Contract, question: AnyStatement) -> list[Action]:
         """Say the answer again to who says the question again; who shows us a settlement may lack the votes on it."""
-        if isinstance(question.body, Settlement):
+        if type(question.body) is Settlement:
             award = contract.reading.award
             ours = award is not None and award.body.winner == self._feed.author
             over = contract.reading.state in (State.FINAL, State.VETOED)
             return [Show(peer_topic(contract.manager), vote) for vote in contract.votes] if ours and over else []
         job = self._of_contract.get(contract.id)
-        said = job is not None and job.last is not None and isinstance(question.body, Award)
+        said = job is not None and job.last is not None and type(question.body) is Award
         return self._say_again(job) if job is not None and said else []
 
     def worked(self, event: Worked, now_ms: int) -> list[Action]:
@@ -174,9 +174,7 @@ class Contractor:
                     self._queue.append(job.award.id)
                 return []
             return [self._answer(job, Decline(reason=BUSY), now_ms)]
-        permits = [
-            vote.id for vote in job.contract.votes if isinstance(vote.body, Permit) and vote.about == job.award.id
-        ]
+        permits = [vote.id for vote in job.contract.votes if type(vote.body) is Permit and vote.about == job.award.id]
         if job.award.body.standing is not None:
             permits.append(Digest(job.award.body.standing.permit))
         acceptance = Acceptance(permits=tuple(permits[: limits.PERMITS_MAX]) if gate.permit else ())

@@ -30,7 +30,7 @@ class Convictions:
 
     def by_use(self, award: AnyStatement) -> list[Action]:
         """One use of a standing permit spent twice convicts too."""
-        use = award.body.standing if isinstance(award.body, Award) else None
+        use = award.body.standing if type(award.body) is Award else None
         other = self._forks.spend(award, use) if use is not None else None
         return self._convict(other, award, "one use of a standing permit spent twice") if other is not None else []
 
@@ -40,7 +40,7 @@ class Convictions:
         if prev is None:
             return []
         answers = contract.answers.get(statement.about or b"", ())
-        bids = contract.bids if isinstance(statement.body, Bid) else ()
+        bids = contract.bids if type(statement.body) is Bid else ()
         for other in chain(contract.said_after(prev), answers, contract.votes, bids):
             if other.prev != prev or other.id == statement.id:
                 continue

@@ -80,7 +80,7 @@ class Governor:
             return self._announced(contract, now_ms)
         reading = contract.reading
         # The end may become readable by what it cites: a result that comes behind its settlement.
-        due = isinstance(statement.body, Award) or reading.end is not None or contract.id in self._incomplete
+        due = type(statement.body) is Award or reading.end is not None or contract.id in self._incomplete
         return self._pursue(contract, now_ms) if due or reading.missing or contract.gate.permit else []
 
     def pursue(self, contract: Contract, now_ms: int) -> list[Action]:
@@ -94,13 +94,13 @@ class Governor:
 
     def asked(self, contract: Contract, question: AnyStatement, now_ms: int) -> list[Action]:
         """A party says again what we have voted on: say the vote again, to both; or vote, if one is still due."""
-        if not isinstance(question.body, Announcement | Award | Result | Settlement):
+        if type(question.body) not in (Announcement, Award, Result, Settlement):
             return []
         actions: list[Action] = []
         for vote in self._own(contract):
             voted = contract.held.get(Digest(vote.about or b""))
             told = voted is not None and question.id in (voted.id, voted.about)
-            if told or is_task_veto(vote) or (isinstance(vote.body, Veto) and _same_epoch(contract, vote, question)):
+            if told or is_task_veto(vote) or (type(vote.body) is Veto and _same_epoch(contract, vote, question)):
                 actions += to_parties(contract, vote, lazy=False)
         return actions + self._pursue(contract, now_ms)
 
@@ -141,7 +141,7 @@ class Governor:
         if not self._seated(contract):
             return []
         own = self._own(contract)
-        if any(isinstance(vote.body, Veto) and vote.body.scope is VetoScope.TASK for vote in own):
+        if any(type(vote.body) is Veto and vote.body.scope is VetoScope.TASK for vote in own):
             return []
         stage, about = (Stage.AWARD, award.id)
         if reading.state in (State.SETTLED, State.FINAL) and reading.end is not None:
@@ -220,14 +220,14 @@ class Governor:
     def _may_permit(self, contract: Contract, about: Digest, award: Statement[Award]) -> bool:
         """At most one award per epoch and one settlement per task, whatever the ids."""
         for vote in self._own(contract):
-            if not isinstance(vote.body, Permit) or vote.about is None:
+            if type(vote.body) is not Permit or vote.about is None:
                 continue
             voted = contract.held.get(Digest(vote.about))
             if voted is None or voted.id == about:
                 return False
-            if isinstance(voted.body, Settlement) and about != award.id:
+            if type(voted.body) is Settlement and about != award.id:
                 return False
-            if isinstance(voted.body, Award) and about == award.id and voted.body.epoch == award.body.epoch:
+            if type(voted.body) is Award and about == award.id and voted.body.epoch == award.body.epoch:
                 return False
         return True
 
@@ -264,7 +264,7 @@ class Governor:
         return self._vote(contract, event.body, event.about, now_ms, lazy=False)
 
     def _give_standing(self, body: Permit | Veto, now_ms: int) -> list[Action]:
-        if not isinstance(body, Permit) or body.standing is None:
+        if type(body) is not Permit or body.standing is None:
             return [NoVote(None, "only a standing permit is about nothing")]
         permit = self._feed.say(body, about=None, contract=None, now_ms=now_ms)
         self._holdings.stand(permit)
@@ -277,22 +277,22 @@ class Governor:
             return "this governor has no seat under the task's charter"
         if contract.manager == self._feed.author or (reading.award and reading.award.body.winner == self._feed.author):
             return "a governor does not vote on its own contracts"
-        allowed = (Award, Settlement) if isinstance(event.body, Permit) else (Announcement, Award, Settlement)
+        allowed = (Award, Settlement) if type(event.body) is Permit else (Announcement, Award, Settlement)
         if not isinstance(voted.body, allowed):
             return "there is nothing to vote on in that statement"
         epoch = contract.award_of(event.about)
-        whole_task = isinstance(event.body, Veto) and event.body.scope is VetoScope.TASK
-        if isinstance(voted.body, Announcement) and not whole_task:
+        whole_task = type(event.body) is Veto and event.body.scope is VetoScope.TASK
+        if type(voted.body) is Announcement and not whole_task:
             return "an announcement has no epoch to veto: veto the task"
         for vote in self._own(contract):
             settled = isinstance(contract.held[Digest(vote.about or b"")].body, Settlement)
-            vetoed = isinstance(vote.body, Veto)
-            if (settled and not vetoed) or (isinstance(vote.body, Veto) and vote.body.scope is VetoScope.TASK):
+            vetoed = type(vote.body) is Veto
+            if (settled and not vetoed) or (type(vote.body) is Veto and vote.body.scope is VetoScope.TASK):
                 return "the last word of this governor on the task is said"
             if vetoed and not whole_task and contract.award_of(vote.about) == epoch:
                 return "the last word of this governor on this epoch is said"
         award = contract.held.get(epoch) if epoch is not None else None
-        if isinstance(event.body, Permit) and not (
+        if type(event.body) is Permit and not (
             award is not None and self._may_permit(contract, event.about or contract.id, award)  # type: ignore[arg-type]
         ):
             return "this governor has permitted the epoch, or a settlement of the task, already"
@@ -342,9 +342,9 @@ def _missing_bids(contract: Contract, award: Statement[Award]) -> list[Digest]:
 
 def _same_epoch(contract: Contract, vote: AnyStatement, question: AnyStatement) -> bool:
     """Tell whether a vote is about the award that a party speaks of: an award, its result, or its settlement."""
-    spoken_of = question.about if isinstance(question.body, Result) else contract.award_of(question.id)
+    spoken_of = question.about if type(question.body) is Result else contract.award_of(question.id)
     return spoken_of is not None and contract.award_of(vote.about) == spoken_of
 
 
 def _is_veto_of(vote: AnyStatement, award_id: Digest) -> bool:
-    return isinstance(vote.body, Veto) and vote.about == award_id
+    return type(vote.body) is Veto and vote.about == award_id

@@ -69,13 +69,13 @@ class Job:
 
     @property
     def accepted(self) -> bool:
-        return self.last is not None and not isinstance(self.last.body, Decline)
+        return self.last is not None and type(self.last.body) is not Decline
 
     def renewed_until(self, reading: Reading) -> int:
         """How long the lease runs by the renewals held, each counted from the first saying of what it renews."""
         until = self.lease_until or 0
         for step in reading.steps:
-            if isinstance(step.body, Renewal) and step.about in self.first_said:
+            if type(step.body) is Renewal and step.about in self.first_said:
                 until = max(until, self.first_said[Digest(step.about)] + step.body.lease_ms)
         return until
 
@@ -93,7 +93,7 @@ class Job:
 
 def is_award_to(step: AnyStatement, winner: bytes) -> TypeGuard[Statement[Award]]:
     """Tell whether a statement awards a task to this peer."""
-    return isinstance(step.body, Award) and step.body.winner == winner
+    return type(step.body) is Award and step.body.winner == winner
 
 
 def is_award_of(announcement: AnyStatement, award: AnyStatement, winner: bytes) -> bool:
@@ -108,6 +108,8 @@ def is_over(contract: Contract, award: Statement[Award]) -> bool:
     of the task is the end when its manager has said so.
     """
     reading = contract.reading
+    if reading.state is State.AWARDED:
+        return is_past(reading, award)
     match reading.state:
         case State.VETOED if reading.end is None and reading.fault is None:
             return is_past(reading, award)

@@ -212,7 +212,7 @@ class Manager:
         """Take up one of our contracts after a restart: all durations are counted anew."""
         tender = self._adopt(contract.announcement, check=check, patience_ms=0, now_ms=now_ms)
         for step in contract.held.values():
-            if isinstance(step.body, Award) and step.body.standing is not None:
+            if type(step.body) is Award and step.body.standing is not None:
                 self._allowance.used(step.body.standing)
         tender.answered = {bid.author: True for bid in contract.bids}
         actions: list[Action] = []
@@ -256,35 +256,35 @@ class Manager:
     def _take_step(self, contract: Contract, step: Step, actions: list[Action], now_ms: int) -> None:
         """Say a step, to all who must hear it."""
         contractor = contract.reading.award
-        body = self._allowance.spend(contract, step.body) if isinstance(step.body, Award) else step.body
+        body = self._allowance.spend(contract, step.body) if type(step.body) is Award else step.body
         statement = self._feed.say(body, about=step.about, contract=contract.id, now_ms=now_ms)
         learnt = self._holdings.learn(contract, statement)
         assert learnt, "a contract always has room for its manager's own steps"
         skill = skill_topic(contract.announcement.body.skill)
         effects = has_effects(contract.announcement)
-        if isinstance(step.body, Award):
+        if type(step.body) is Award:
             topic = peer_topic(step.body.winner)
             later = step.body.epoch > 1
             if later:
                 self._catch_up(contract, topic, actions)
             actions.append(Say(topic, statement, effects, unless=None if later else skill))
             actions.append(Say(skill, statement, effects, lazy=True))
-            if isinstance(body, Award) and body.standing is not None:
+            if type(body) is Award and body.standing is not None:
                 actions.append(Show(topic, self._holdings.standing[Digest(body.standing.permit)]))
             return
         if contractor is not None:
-            nobody_waits = isinstance(step.body, Settlement) and not effects
+            nobody_waits = type(step.body) is Settlement and not effects
             actions.append(Say(peer_topic(contractor.body.winner), statement, effects, lazy=nobody_waits))
-        if isinstance(step.body, Cancel):
+        if type(step.body) is Cancel:
             actions.append(Say(skill, statement, effects, lazy=contractor is not None))
             self._holdings.end(contract)
-        elif isinstance(step.body, Settlement):
+        elif type(step.body) is Settlement:
             self._holdings.end(contract)
 
     def _say_tip(self, contract: Contract, topic: bytes, actions: list[Action]) -> None:
         """Say our latest step again; a later winner who has not answered its award may lack all that was before it."""
         tip = contract.reading.tip
-        if isinstance(tip.body, Award) and tip.body.epoch > 1:
+        if type(tip.body) is Award and tip.body.epoch > 1:
             self._catch_up(contract, topic, actions)
         actions.append(self._say(topic, tip, contract))
 

@@ -8,6 +8,7 @@ same object.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from protocol.actions import KEEP, Action, Fetch, Keep, Say
 from protocol.amendments import Amendments
@@ -47,6 +48,9 @@ from protocol.questions import AnswerTimes
 from protocol.statements import Announcement, AnyStatement, Award, Cancel, Permit, Result, Statement
 from protocol.topics import governance_topic, peer_topic
 from protocol.welcome import Welcome
+
+_NEWS_TO_LOSERS: Final = frozenset({Award, Cancel})
+"""What bidders hear of a contract that they hold nothing of."""
 
 
 class Node:
@@ -154,21 +158,21 @@ class Node:
     def _place(self, statement: AnyStatement, now_ms: int) -> list[Action]:
         """Find where a statement belongs, and who is to know of it."""
         body = statement.body
-        if isinstance(body, Announcement):
+        if type(body) is Announcement:
             return self._announced(statement, now_ms)
         contract = self.holdings.contract_about(statement.about)
         if contract is not None:
             return self._learn(contract, statement, now_ms) if self._welcome.to_contract(contract, statement) else []
-        if isinstance(body, Card):
+        if type(body) is Card:
             return self._introduced(statement)  # type: ignore[arg-type]
-        if isinstance(body, Charter):
+        if type(body) is Charter:
             amended = self.amendments.heard(statement)  # type: ignore[arg-type]
             return amended + self._released(self.holdings.waiting.release(statement.id), now_ms)
         if statement.about is not None:
-            if isinstance(body, Award | Cancel) and self.governor is None and statement.author != self.feed.author:
+            if type(body) in _NEWS_TO_LOSERS and self.governor is None and statement.author != self.feed.author:
                 return self._others_award(Digest(statement.about), statement, now_ms)
             self.holdings.waiting.admit(statement.about, statement, now_ms)
-        elif isinstance(body, Permit) and body.standing is not None:
+        elif type(body) is Permit and body.standing is not None:
             return [KEEP] if self._welcome.to_stand(statement) else []  # type: ignore[arg-type]
         return []
 
@@ -205,7 +209,7 @@ class Node:
     def _others_award(self, contract_id: Digest, statement: AnyStatement, now_ms: int) -> list[Action]:
         """An award or an end in a contract that we hold nothing of but, perhaps, our own bid."""
         announcement = self.bidder.announcement_of(contract_id)
-        if isinstance(statement.body, Award) and statement.body.winner == self.feed.author:
+        if type(statement.body) is Award and statement.body.winner == self.feed.author:
             if announcement is not None and is_award_of(announcement, statement, self.feed.author):
                 contract = self.holdings.open(announcement)
                 if contract is not None:
@@ -224,7 +228,7 @@ class Node:
         if self.bidder.bid_about(contract_id) is not None:
             return True
         behind = self.holdings.waiting.behind(award.id)
-        return any(guest.author == self.feed.author and isinstance(guest.body, Result) for guest in behind)
+        return any(guest.author == self.feed.author and type(guest.body) is Result for guest in behind)
 
     def _learn(self, contract: Contract, statement: AnyStatement, now_ms: int) -> list[Action]:
         """Take a statement into its contract; whoever waited for it comes in behind it."""

@@ -16,13 +16,11 @@ def fault_of_award(contract: Contract, reading: Reading, award: Statement[Award]
     considered: list[Statement[Bid]] = []
     for bid_id in award.body.considered:
         bid = contract.held.get(Digest(bid_id))
-        if bid is None or not isinstance(bid.body, Bid) or bid.about != contract.id:
+        if bid is None or type(bid.body) is not Bid or bid.about != contract.id:
             return "the award lists a bid that is none for this task"
         considered.append(cast("Statement[Bid]", bid))
     before = [
-        step.body.winner
-        for step in reading.steps
-        if isinstance(step.body, Award) and step.body.epoch < award.body.epoch
+        step.body.winner for step in reading.steps if type(step.body) is Award and step.body.epoch < award.body.epoch
     ]
     outcome = decide(contract.id, contract.announcement.body, considered, before)
     if outcome is None or outcome.bid.id != award.body.bid:

@@ -37,15 +37,15 @@ class Replay:
             known = contract.id if contract is not None else Digest(statement.about or statement.id)
             node.feed.remember(statement, known)
             node.bidder.remember_bid(statement)
-        if isinstance(statement.body, Charter):
+        if type(statement.body) is Charter:
             node.amendments.recall(statement)  # type: ignore[arg-type]
             self._recall_guests(statement.id)
         elif contract is not None:
             node.holdings.seen.add(statement.id)
             self._recall_into(contract, statement)
-        elif isinstance(statement.body, Permit) and statement.body.standing is not None:
+        elif type(statement.body) is Permit and statement.body.standing is not None:
             node.holdings.stand(statement)  # type: ignore[arg-type]
-        elif isinstance(statement.body, Announcement):
+        elif type(statement.body) is Announcement:
             self._recalled[statement.id] = statement  # type: ignore[assignment]
             if node.governor is not None:  # under a charter version that is not back yet
                 node.holdings.waiting.admit(statement.body.charter, statement, 0)
@@ -60,7 +60,7 @@ class Replay:
     def _recall_contract(self, statement: AnyStatement, *, own: bool) -> Contract | None:
         """The contract that a statement of the journal belongs to: ours, one that we won, or any if we govern."""
         node = self._node
-        if isinstance(statement.body, Announcement):
+        if type(statement.body) is Announcement:
             return node.holdings.open(statement) if own or node.governor is not None else None  # type: ignore[arg-type]
         contract = node.holdings.contract_about(statement.about)
         announcement = self._recalled.get(Digest(statement.about)) if statement.about is not None else None
@@ -70,7 +70,7 @@ class Replay:
 
     def _recall_into(self, contract: Contract, statement: AnyStatement) -> None:
         node = self._node
-        if isinstance(statement.body, Award):
+        if type(statement.body) is Award:
             node.convictions.by_use(statement)
             node.know_bid(contract, statement)  # type: ignore[arg-type]
         node.holdings.learn(contract, statement)

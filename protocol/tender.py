@@ -119,7 +119,7 @@ class Tender:
         said = self.answered.get(answer.author)
         if said is None:
             return len(self.answered) < limits.CARDS_MAX
-        return not said and isinstance(answer.body, Bid)
+        return not said and type(answer.body) is Bid
 
     def next_due_ms(self, reading: Reading, now_ms: int) -> int | None:
         """When something is due next, whatever is heard until then; always later than now, where all is done."""
@@ -161,7 +161,7 @@ def _next_open(
     task = contract.announcement.body
     if now_ms < tender.bid_until and not all_answered and (now_ms < tender.patience_until or contract.bids):
         return None
-    former = [step.body.winner for step in reading.steps if isinstance(step.body, Award)]
+    former = [step.body.winner for step in reading.steps if type(step.body) is Award]
     considered = [bid for bid in contract.bids if bid.author not in barred][: limits.CONSIDERED_MAX]
     outcome = decide(contract.id, task, considered, former)
     if outcome is None:
@@ -237,7 +237,7 @@ def _recall(contract: Contract, reading: Reading, reason: RecallReason) -> Step:
 def _after_failure(contract: Contract, reading: Reading) -> Step:
     failure = reading.answer
     assert failure is not None
-    assert isinstance(failure.body, Failure)
+    assert type(failure.body) is Failure
     if failure.body.failure_class is FailureClass.FATAL:
         return _cancel(contract, CancelReason.EXHAUSTED, failure.id)
     stopped = failure.body.failure_class is FailureClass.STOPPED
@@ -251,7 +251,7 @@ def _unanswered(contract: Contract, reading: Reading) -> AnyStatement | None:
     said = [
         answer
         for answer in contract.answers.get(award.id, ())
-        if answer.author == award.body.winner and isinstance(answer.body, Progress)
+        if answer.author == award.body.winner and type(answer.body) is Progress
     ]
     latest = max(said, key=lambda answer: answer.seq, default=None)
     if latest is None and contract.gate.go and not reading.go:
@@ -270,9 +270,9 @@ def answer_to(reading: Reading, question: AnyStatement) -> AnyStatement | None:
         return reading.end
     match question.body:
         case Bid() | Refusal():
-            if isinstance(reading.tip.body, Cancel):
+            if type(reading.tip.body) is Cancel:
                 return reading.tip
-            return next((step for step in reversed(steps) if isinstance(step.body, Award)), None)
+            return next((step for step in reversed(steps) if type(step.body) is Award), None)
         case Veto():
             if question.about == steps[0].id or reading.end is None or question.about == reading.end.id:
                 answers: tuple[type[Body], ...] = (Settlement, Cancel)
@@ -290,7 +290,7 @@ def _last_of_epoch(steps: tuple[AnyStatement, ...], award: bytes | None) -> AnyS
     """The last step after an award and before the next one, if any."""
     last = None
     for step in steps:
-        if isinstance(step.body, Award) and last is not None:
+        if type(step.body) is Award and last is not None:
             break
         if step.id == award or last is not None:
             last = step

@@ -38,11 +38,11 @@ def _is_asked_for(statement: AnyStatement, node: Node) -> bool:
     holdings, governs = node.holdings, node.governor is not None
     if node.governor is not None and node.governor.gaps.misses(statement):
         return True
-    if isinstance(statement.body, Announcement):
+    if type(statement.body) is Announcement:
         behind = holdings.waiting.behind(statement.id)
         return any(governs or is_award_of(statement, guest, node.peer) for guest in behind)
     if holdings.is_wanted(statement.id):
         return True
     contract = holdings.contract_about(statement.about)
     steps = contract.reading.steps if contract is not None else ()
-    return any(isinstance(step.body, Award) and statement.id in step.body.considered for step in steps)
+    return any(type(step.body) is Award and statement.id in step.body.considered for step in steps)

@@ -73,7 +73,7 @@ class Vigil:
     def begin_to_repeat(self, vote: AnyStatement, now_ms: int) -> None:
         """A governor repeats a veto until it holds the manager's end of that epoch (law 5)."""
         contract = self._holdings.contract_about(vote.about)
-        if isinstance(vote.body, Veto) and contract is not None and len(self._repeats) < limits.BACKLOG_MAX:
+        if type(vote.body) is Veto and contract is not None and len(self._repeats) < limits.BACKLOG_MAX:
             self._repeats[vote.id] = _Repeat(vote, contract, now_ms)
 
     def deadline_ms(self) -> int | None:
@@ -108,7 +108,7 @@ def to_parties(contract: Contract, vote: AnyStatement, *, lazy: bool) -> list[Ac
     """
     held = contract.held.get(contract.award_of(vote.about) or contract.id)
     open_award = contract.reading.award
-    winners = [held.body.winner] if held is not None and isinstance(held.body, Award) else []
+    winners = [held.body.winner] if held is not None and type(held.body) is Award else []
     if open_award is not None and (not winners or is_task_veto(vote)):
         winners.append(open_award.body.winner)
     parties = dict.fromkeys([contract.manager, *winners])
@@ -117,7 +117,7 @@ def to_parties(contract: Contract, vote: AnyStatement, *, lazy: bool) -> list[Ac
 
 def is_task_veto(vote: AnyStatement) -> bool:
     """Tell whether a vote is against the whole task, whatever it is about."""
-    return isinstance(vote.body, Veto) and vote.body.scope is VetoScope.TASK
+    return type(vote.body) is Veto and vote.body.scope is VetoScope.TASK
 
 
 def _is_answered(veto: AnyStatement, contract: Contract) -> bool:
@@ -125,7 +125,7 @@ def _is_answered(veto: AnyStatement, contract: Contract) -> bool:
     reading = contract.reading
     if reading.end is not None or reading.fault is not None:
         return True
-    assert isinstance(veto.body, Veto)
+    assert type(veto.body) is Veto
     if veto.body.scope is VetoScope.TASK or reading.award is None:
         return veto.body.scope is VetoScope.EPOCH
     return reading.award.id != veto.about

@@ -34,7 +34,7 @@ class Welcome:
         body, author = statement.body, statement.author
         if type(body) in CHAIN_KINDS:
             own_feed = statement.feed == contract.announcement.feed
-            return author == contract.manager and (own_feed or isinstance(body, Cancel))
+            return author == contract.manager and (own_feed or type(body) is Cancel)
         if type(body) in _VOTES:
             return has_seat(contract.charter, statement)
         if len(contract.held) >= limits.CONTRACT_STATEMENTS_MAX // 2:
@@ -42,7 +42,7 @@ class Welcome:
         if type(body) in _OFFERS:
             return statement.about == contract.id and self._hears(contract, statement)
         award = contract.held.get(Digest(statement.about or b""))
-        return award is None or (isinstance(award.body, Award) and award.body.winner == author)
+        return award is None or (type(award.body) is Award and award.body.winner == author)
 
     def to_stand(self, permit: Statement[Permit]) -> bool:
         """Hold a standing permit that is for us to use, or to audit. Cited ones come in by their citation."""

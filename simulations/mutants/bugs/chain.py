@@ -29,8 +29,8 @@ CHAIN: Final = (
             ),
             Edit(
                 "protocol.welcome",
-                "return author == contract.manager and (own_feed or isinstance(body, Cancel))",
-                "return own_feed or isinstance(body, Cancel)",
+                "return author == contract.manager and (own_feed or type(body) is Cancel)",
+                "return own_feed or type(body) is Cancel",
             ),
         )
     ),
@@ -54,7 +54,7 @@ CHAIN: Final = (
                 "if answer.author == award.body.winner:\n                body",
                 "if True:\n                body",
             ),
-            Edit("protocol.welcome", "isinstance(award.body, Award) and award.body.winner == author", "True"),
+            Edit("protocol.welcome", "type(award.body) is Award and award.body.winner == author", "True"),
         )
     ),
     one_edit(
@@ -62,7 +62,7 @@ CHAIN: Final = (
         "A veto takes a permit of the same governor away again.",
         "contract",
         "        return len(governors) >= needed\n\n    def _standing",
-        "        governors -= {vote.author for vote in self.votes if isinstance(vote.body, Veto)}\n"
+        "        governors -= {vote.author for vote in self.votes if type(vote.body) is Veto}\n"
         "        return len(governors) >= needed\n\n    def _standing",
     ),
     one_edit(

@@ -49,6 +49,6 @@ MEMORY: Final = (
     ),
     one_edit(
         "two-bids", "A bidder that is asked again bids again.", "bidder",
-        "if said is not None and not isinstance(said.body, Refusal):", "if False:",
+        "if said is not None and type(said.body) is not Refusal:", "if False:",
     ),
 )  # fmt: skip
