@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from peer import config
+from peer import config, interrupt
 from peer.agent import Agent, Offer, Wanted
 from peer.caller.market import Market
 from peer.home import market_home
@@ -68,6 +68,7 @@ def rehearse(scenario: str, *, seed: int = 0, tasks: int = 10, peers: int | None
     run = simulation.begin(tasks)
     simulation.finish(run)
     rows = run.ledger.tasks
+    interrupt.give_back()  # to asyncio
     real = asyncio.run(_play(run, rows))
     return [Compared(row.number, _simulated(row), here, _best(run, row)) for row, here in zip(rows, real, strict=True)]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 def main() -> None:
     """Run `vendue` with the arguments of this process, and leave with its exit code."""
-    from peer.cli import interrupt
+    from peer import interrupt
 
     interrupt.note()
     from peer.cli.group import vendue

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
-from peer.cli import interrupt
+from peer import interrupt
 from peer.cli.ending import INTERRUPTED
 from peer.garbage import collect_seldom
 from peer.host.lifeline import hold_on

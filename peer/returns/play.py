@@ -19,7 +19,7 @@ from typing import Final
 
 from msgspec import json
 
-from peer import telemetry
+from peer import interrupt, telemetry
 from peer.audit.archive import read_statements
 from peer.audit.evidence import AuditReport, cut, read_evidence, verify, write_evidence
 from peer.caller.market import Market
@@ -125,6 +125,7 @@ def play(wishes: Wishes, watch: Watch | None = None) -> Outcome:
     try:
         with (stage.logs / f"{DESK}.log").open("a", encoding="utf-8") as log:
             telemetry.configure("info", "json", log)
+            interrupt.give_back()  # to asyncio
             return asyncio.run(_perform(Scene(wishes=wishes, stage=stage), crew, watch or nullcontext, kept=kept))
     except asyncio.CancelledError:
         raise SystemExit(128 + signal.SIGTERM) from None

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from peer.cli import interrupt
+from peer import interrupt
 from peer.cli.loop import run_to_end
 
 
@@ -64,6 +64,14 @@ def test_a_ctrl_c_while_the_work_goes_on_cancels_it() -> None:
     with pytest.raises(KeyboardInterrupt):
         run_to_end(work())
     assert ended == ["cancelled"]
+
+
+def test_it_is_given_back_as_asyncio_wants_it() -> None:
+    """Whoever runs a loop of its own, as the demo does, gives it back first: else asyncio leaves it alone."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupt.note()
+    interrupt.give_back()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_where_ctrl_c_is_ignored_it_stays_so() -> None:
