@@ -68,7 +68,7 @@ class Journal:
             self._high_water = os.open(path.with_name("highwater"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except (sqlite3.Error, OSError) as error:
             if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-                raise _damaged(path, str(error)) from error  # an OperationalError is a full disk or no permission
+                raise damaged(path, str(error)) from error  # an OperationalError is a full disk or no permission
             raise BadConfig(
                 f"The journal {path} cannot be opened: {error}.",
                 do="Check the disk, or move it away.",
@@ -175,13 +175,14 @@ def read_rows(db: sqlite3.Connection, path: Path) -> Iterator[Row]:
     try:
         for n, feed, body, checksum in db.execute("SELECT n, feed, body, checksum FROM rows ORDER BY n"):
             if not isinstance(body, bytes) or zlib.crc32(body) != checksum:
-                raise _damaged(path, f"row {n} does not fit its checksum")
+                raise damaged(path, f"row {n} does not fit its checksum")
             yield Row(body, ()) if feed is None else Row(None, tuple(msgpack.unpackb(body)))
     except sqlite3.DatabaseError as error:
-        raise _damaged(path, str(error)) from error
+        raise damaged(path, str(error)) from error
 
 
-def _damaged(path: Path, where: str) -> JournalDamaged:
+def damaged(path: Path, where: str) -> JournalDamaged:
+    """The error that a journal is not what this peer could have stored."""
     return JournalDamaged(
         f"The journal {path} is damaged: {where}.",
         why="What this peer has promised can no longer be told from it; the file is left as it is.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 from peer import keystore
@@ -14,7 +15,7 @@ from peer.health.place import health_socket
 from peer.health.vitals import Vitals, certificate
 from peer.home import PeerHome, market_home, runtime_home
 from peer.homelock import first_free, lock
-from peer.journal import Journal
+from peer.journal import Journal, damaged
 from peer.members.admitting.frontdesk import FrontDesk
 from peer.members.charters import newest_charter
 from peer.members.constitution import Constitution
@@ -25,6 +26,7 @@ from peer.net.endpoints import address
 from peer.net.fetch import Fetch
 from peer.runtime import GOVERNOR_PAUSE_S, Runtime, clock_ms
 from peer.settings import Settings
+from protocol.codec import Malformed
 from protocol.errors import BadConfig
 from protocol.feed import Feed
 from protocol.keys import Digest, Ed25519Sealer, PeerId, print_peer
@@ -81,8 +83,7 @@ async def launch(
         )
         recorder = journal if on_said is None else _Overheard(journal, on_said)
         turn = Turn(node, recorder, sockets.transport, sealer, door=membership.door)
-        for row in journal.replay():
-            turn.replay(row.received, row.said)
+        _replay(journal, turn, home.journal)
         card = _card(agent, agent.name or (GOVERNOR if policy is not None else home.path.name), capacity, sockets)
         runtime = Runtime(
             node, turn, journal, sockets.transport, Fetch(sockets.transport), sockets.discovery, lobby=sockets.lobby,
@@ -99,6 +100,15 @@ async def launch(
         await stack.enter_async_context(answering(door, answers))
         await asyncio.sleep(0)
         yield runtime
+
+
+def _replay(journal: Journal, turn: Turn, path: Path) -> None:
+    """Bring the node to where it was. Raises JournalDamaged when a statement of its own is none."""
+    for row in journal.replay():
+        try:
+            turn.replay(row.received, row.said)
+        except Malformed as error:
+            raise damaged(path, f"what this peer said cannot be read, {error}") from error
 
 
 def _card(agent: Agent, name: str, capacity: int, sockets: Opened) -> Card:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from pathlib import Path
 
+import msgpack
 import pytest
 
+from peer import config
+from peer.home import market_home
 from peer.journal import Journal
+from peer.launch import launch
 from protocol.errors import JournalDamaged
 from tests.authors import MARKET
 
@@ -33,3 +38,18 @@ def test_a_changed_row_is_named(tmp_path: Path) -> None:
         db.execute("UPDATE rows SET body = ? WHERE n = 2", (b"sEcond",))
     with pytest.raises(JournalDamaged, match="row 2"):
         list(Journal(path, market=MARKET).replay())
+
+
+async def test_a_peer_that_cannot_read_its_own_words_says_whose_journal_it_is(tmp_path: Path) -> None:
+    """A row that was stored well and holds no statement: no fault of the program's, but a file to move away."""
+    settings = config.load({"home": str(tmp_path), "mdns": False}).settings
+    async with launch(settings, name="ada"):
+        pass
+    path = market_home("local", settings.home).peer("ada").journal
+    body = msgpack.packb([b"no statement"])
+    with sqlite3.connect(path) as db:
+        last = "(SELECT max(n) FROM rows WHERE feed IS NOT NULL)"
+        db.execute(f"UPDATE rows SET body = ?, checksum = ? WHERE n = {last}", (body, zlib.crc32(body)))
+    with pytest.raises(JournalDamaged, match=r"ada.journal\.db is damaged: what this peer said cannot be read"):
+        async with launch(settings, name="ada"):
+            pass
