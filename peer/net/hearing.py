@@ -22,9 +22,9 @@ from protocol.errors import UsageError
 
 _NOBLOCK: Final = int(zmq.NOBLOCK)
 _SRCFD: Final = int(zmq.SRCFD)
-CHUNK: Final = 128
+CHUNK: Final = 256
 """Frames that are metered at once: of each member in them all pass, or none."""
-CHUNKS_MAX: Final = 16
+CHUNKS_MAX: Final = 8
 """So many of them at a time, so that a flood holds up no turn; the others wait in libzmq's queues."""
 
 

@@ -45,7 +45,17 @@ class _Line(Generic[T]):
         """How many frames."""
         self.pace.refill(now_s)
         self.of_sponsor.refill(now_s)
-        return max(0, int(min(len(self.frames), self.pace.tokens + _ROUNDING, self.of_sponsor.tokens + _ROUNDING)))
+        tokens = min(self.pace.tokens, self.of_sponsor.tokens) + _ROUNDING
+        number = len(self.frames)
+        return number if tokens >= number else max(0, int(tokens))
+
+    def next(self, number: int) -> list[T]:
+        """Take so many from it."""
+        if number < len(self.frames):
+            return [self.frames.popleft() for _ in range(number)]
+        taken = list(self.frames)
+        self.frames.clear()
+        return taken
 
     def pay(self, price: float) -> None:
         """What has gone cost so much; one that is dearer than what is left is owed."""
@@ -103,13 +113,15 @@ class Waiting(Generic[T]):
         """At most `most` frames that may be worked off now, and whose each is."""
         frames: list[T] = []
         whose: list[bytes] = []
+        # If there is room for all, it does not matter who is next, and whole lines are quicker than parts of them.
+        each = most if self._number <= most and self._price_of is None else self._limits.each
         queue = deque(self._turns.items())
         while queue and len(frames) < most:
             peer, line = queue.popleft()
-            number = min(line.may_go(now_s), self._limits.each, most - len(frames))
+            number = min(line.may_go(now_s), each, most - len(frames))
             if not number:
                 continue
-            taken = [line.frames.popleft() for _ in range(number)]
+            taken = line.next(number)
             line.pay(number if self._price_of is None else sum(map(self._price_of, taken)))
             frames += taken
             whose += [peer] * number
