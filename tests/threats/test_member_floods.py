@@ -48,8 +48,7 @@ async def test_first_burst_is_thrown_away_before_it_is_checked(stage: Stage) -> 
         for frame in frames:
             rogue.publisher.push(frame)
         await until(lambda: worker.transport.penalised(rogue.papers.peer))
-        refusals, checked = worker.transport.refusals, worker.turn.verdicts.total() - before
-        assert refusals["thrown_away"] > checked
+        assert worker.turn.verdicts.total() - before < AT_ONCE / 4
         await stage.settle(5)
 
 
