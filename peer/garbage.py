@@ -8,6 +8,8 @@ ours turn to it, and nothing that may run within somebody else's program.
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 YOUNG_MAX: Final = 50_000
@@ -23,3 +25,15 @@ def collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_MAX, YOUNG_LOOKS, OLD_LOOKS)
+
+
+@contextmanager
+def collected_seldom() -> Iterator[None]:
+    """The same for the time of the context, in a process that is one peer after the other."""
+    thresholds = gc.get_threshold()
+    collect_seldom()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)

@@ -19,7 +19,7 @@ from peer.bench.bidder import PRICE, SKILL, UNLOCKED
 from peer.bench.unlocked import unlocked
 from peer.bench.usage import Usage, usage_of
 from peer.caller.market import Market
-from peer.garbage import collect_seldom
+from peer.garbage import collected_seldom
 from peer.home import market_home
 from peer.members.entering.founding import LOCAL, open_market
 from protocol.states import State
@@ -97,9 +97,9 @@ async def _run(home: str, in_flight: int, governed: bool, auctions: int, bidders
         members = [[*member, *([] if locked else [UNLOCKED])] for member in members]
         with processes("peer.bench.bidder", members, {"VENDUE_HOME": home}) as pids:
             await until(lambda: len(market.peers()) >= len(members), START_WAIT_S)
-            collect_seldom()
-            await _auction(market, WARM_UP, in_flight, 0)
-            return await _measure(market, pids, in_flight, governed, auctions)
+            with collected_seldom():
+                await _auction(market, WARM_UP, in_flight, 0)
+                return await _measure(market, pids, in_flight, governed, auctions)
 
 
 async def _measure(market: Market, pids: list[int], in_flight: int, governed: bool, auctions: int) -> Figures:

@@ -34,3 +34,30 @@ def test_what_refers_to_itself_is_freed_though_seldom_looked_for() -> None:
     told = json.loads(done.stdout)
     assert told["most"] <= told["limit"] + 2_000
     assert told["kept"] > 1_000
+
+
+ONE_AFTER_THE_OTHER = """
+import gc
+from peer.garbage import collected_seldom
+
+class Ring:
+    alive = 0
+    def __init__(self):
+        self.me = self
+        Ring.alive += 1
+    def __del__(self):
+        Ring.alive -= 1
+
+before = gc.get_threshold()
+kept = Ring()
+with collected_seldom():
+    del kept
+gc.collect()
+print(Ring.alive, gc.get_threshold() == before)
+"""
+
+
+def test_a_process_that_is_one_peer_after_the_other_keeps_nothing_of_the_first() -> None:
+    """What was left alone while a peer ran is looked at again afterwards, as often as before."""
+    done = subprocess.run([sys.executable, "-c", ONE_AFTER_THE_OTHER], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "True"]
