@@ -79,7 +79,8 @@ class Avahi:
     def listed(self) -> set[Listed]:
         """What is there by now: what came, less what has said goodbye."""
         there: dict[tuple[str, ...], Listed] = {}
-        for line in self._log("browser").splitlines():
+        *whole, _ = self._log("browser").split("\n")  # the last line may not be written to its end
+        for line in whole:
             event, _, family, name, *rest = line.split(";")
             if event == "=":
                 _, _, _, address, port, text = rest
