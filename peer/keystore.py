@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from peer.home import private_directory
-from peer.wholefile import draft_of, sweep
+from peer.wholefile import draft_of, sweep, sync_folder
 from protocol.errors import BadConfig, KeyExposed
 from protocol.keys import print_peer
 
@@ -128,7 +128,7 @@ def _make(path: Path, kind: _Kind[_Key]) -> _Key:
             os.link(draft, path)
         finally:
             draft.unlink(missing_ok=True)
-        _sync_directory(path.parent)
+        sync_folder(path.parent)
     except FileExistsError:
         raise
     except OSError as error:
@@ -146,14 +146,6 @@ def _write_private(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _read(path: Path, kind: _Kind[_Key]) -> tuple[_Key, os.stat_result]:

@@ -55,6 +55,15 @@ def sweep(folder: Path) -> None:
                     os.unlink(item.path)
 
 
+def sync_folder(folder: Path) -> None:
+    """Have the disk know which names are in a folder, so that one that was given away is not back after a crash."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def unwritable(path: Path, error: OSError) -> BadConfig:
     """What to tell when the disk does not take a file."""
     return BadConfig(

@@ -46,7 +46,7 @@ import peer.keystore as keystore
 def die(*_args, **_kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
 place = {"write": (keystore.os, "fsync"), "link": (keystore.os, "link"), "draft": (Path, "unlink"),
-         "directory": (keystore, "_sync_directory")}
+         "directory": (keystore, "sync_folder")}
 setattr(*place[sys.argv[2]], die)
 keystore.load_or_create(Path(sys.argv[1]))
 """

@@ -20,7 +20,7 @@ from typing import Final
 
 from peer.home import MarketHome, private_directory
 from peer.homelock import lock
-from peer.wholefile import unwritable
+from peer.wholefile import sync_folder, unwritable
 from protocol.errors import BadConfig, HomeBusy, UsageError
 
 LEFTOVER_AGE_S: Final = 7 * 24 * 3600
@@ -81,22 +81,14 @@ def _publish(draft: Path, home: Path) -> None:
     """Let the draft be the home, when all of it is on the disk."""
     (draft / "lock").unlink(missing_ok=True)
     for folder in [draft, *(path for path in draft.rglob("*") if path.is_dir() and not path.is_symlink())]:
-        _sync(folder)
+        sync_folder(folder)
     try:
         os.rename(draft, home)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
         raise UsageError(f"There is already something at {home}.", do="Take another name.") from None
-    _sync(home.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(home.parent)
 
 
 def _empty(draft: Path) -> None:
